@@ -1,0 +1,47 @@
+# Two commands matter on a fresh machine: `make demo` and `make test`. Each installs what it lacks into .venv.
+PYTHON ?= python3
+UV = .venv/bin/uv
+BIN = .venv/bin
+
+.PHONY: demo serve test check format lock clean
+
+demo: .venv/runtime
+	$(BIN)/impresario demo
+
+serve: .venv/runtime
+	$(BIN)/impresario serve
+
+test: .venv/dev
+	$(BIN)/pytest
+
+check: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: .venv/bin/uv
+	$(UV) pip compile --upgrade --universal --generate-hashes --python-version 3.11 pyproject.toml -o requirements.lock -q
+	$(UV) pip compile --upgrade --universal --generate-hashes --python-version 3.11 --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock -q
+
+clean:
+	rm -rf .venv data
+
+.venv/bin/uv:
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q --disable-pip-version-check uv==0.13.8
+
+# The development set holds the runtime set, so a full .venv is left alone by `make demo`.
+.venv/runtime: .venv/bin/uv requirements.lock pyproject.toml
+	test -e .venv/dev || $(UV) pip sync -q --python $(BIN)/python requirements.lock
+	$(UV) pip install -q --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+.venv/dev: .venv/bin/uv requirements-dev.lock pyproject.toml
+	$(UV) pip sync -q --python $(BIN)/python requirements-dev.lock
+	$(UV) pip install -q --python $(BIN)/python --no-deps --editable .
+	touch $@

@@ -1,0 +1,92 @@
+"""What a provider is: a `Family` of models behind one vendor's API.
+
+A family brings rows of the catalogue and some of: `complete` (chat), and `submit` / `poll` / `cancel` (media). It holds
+only what is peculiar to its vendor. A quick vendor returns `Done` from `submit`; a slow one a `Ticket` that can be
+written down and polled by another process. Every failure is a `providers.errors.ProviderError`.
+
+To add a vendor write `<vendor>.py` with one subclass and `<vendor>.toml` with its models, and name the class under the
+entry point group `impresario.providers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+from .catalogue import Model
+from .errors import NotOffered
+from .http import Http
+from .types import ChatReply, ChatRequest, Done, Media, MediaRequest, Output, Pending, Ticket
+
+
+class Family:
+    """One vendor. Subclasses set the class attributes and override the verbs their vendor has.
+
+    Construction reads nothing: `environment` is passed in. `key` is None when none of `key_names` is set.
+    """
+
+    name: ClassVar[str]
+    key_names: ClassVar[tuple[str, ...]] = ()
+    """The vendor's own names for its key; the first one set is used."""
+    base_url_name: ClassVar[str | None] = None
+    default_base_url: ClassVar[str] = ""
+    poll_interval_s: ClassVar[float] = 1.0
+    """The vendor's own limit on how often a job may be asked about."""
+    stand_in_poll_interval_s: ClassVar[float] = 0.25
+    """How often a job is asked about at a base URL that is not the vendor's own (a gateway, a fake)."""
+    resubmittable: ClassVar[bool] = False
+    """Whether a submit whose outcome was lost may simply be sent again, because it costs nothing."""
+
+    models: tuple[Model, ...] = ()
+
+    def __init__(self, environment: Mapping[str, str], http: Http) -> None:
+        self.http = http
+        self.key = next((environment[name] for name in self.key_names if environment.get(name)), None)
+        configured = environment.get(self.base_url_name) if self.base_url_name else None
+        self.base_url = (configured or self.default_base_url).rstrip("/")
+        self.host = urlsplit(self.base_url).hostname or ""
+
+    def unavailable(self) -> str | None:
+        """Why this family cannot be used, in one sentence that says what to do; None when it can."""
+        if self.key_names and not self.key:
+            return f"Set {self.key_names[0]} to use {self.name}."
+        return None
+
+    @property
+    def poll_every_s(self) -> float:
+        """Seconds between two polls of one job."""
+        own = urlsplit(self.default_base_url).hostname
+        return self.poll_interval_s if self.host == own else min(self.poll_interval_s, self.stand_in_poll_interval_s)
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        """One chat turn. Never sent twice once its bytes may have left."""
+        raise NotOffered(f"{self.name} does not chat.")
+
+    async def submit(self, request: MediaRequest, media: Mapping[str, Media]) -> Done | Ticket:
+        """Start a work. `request.model` is one of this family's catalogue ids; `media` holds the inputs the request
+        names by id. Never sent twice once its bytes may have left."""
+        raise NotOffered(f"{self.name} makes no {request.kind}.")
+
+    async def poll(self, ticket: Ticket) -> Done | Pending:
+        """Ask about a job once. Raises JobFailed or Moderated when it ended badly, JobLost when it is unknown."""
+        raise NotOffered(f"{self.name} has no jobs.")
+
+    async def cancel(self, ticket: Ticket) -> None:
+        """Ask the vendor to stop a job. Idempotent: a job already over or unknown is no error."""
+        raise NotOffered(f"{self.name} has no jobs.")
+
+    def download_headers(self, output: Output, host: str) -> dict[str, str]:
+        """Headers for fetching an output from `host`. Override where the vendor's output hosts want its key; called
+        again at each redirect, so that a key never follows to a host that is not the vendor's."""
+        return {}
+
+    def row(self, model_id: str) -> Model:
+        """This family's catalogue row of that id. Raises NotOffered when it has none."""
+        for model in self.models:
+            if model.id == model_id:
+                return model
+        raise NotOffered(f"{self.name} has no model {model_id!r}.")
+
+    async def aclose(self) -> None:
+        """Release what the family opened itself."""

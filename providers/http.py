@@ -1,0 +1,284 @@
+"""The one httpx client of the vendors: time limits, retry rules, the error table, and the guarded download.
+
+A paid POST is never repeated once its bytes may have left. Tried again are only a refused connection, a 429, and a 503
+that says when to come back: each of them says that nothing was accepted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import ipaddress
+import json
+import random
+import re
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+from .errors import (
+    DownloadFailed,
+    DownloadRefused,
+    InvalidRequest,
+    MalformedAnswer,
+    NotSent,
+    OutcomeUnknown,
+    Overloaded,
+    ProviderError,
+    QuotaExhausted,
+    RateLimited,
+    Unanswered,
+    Unauthorized,
+)
+
+T = TypeVar("T")
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+
+USER_AGENT = "impresario/0.1"  # some media hosts answer 403 to a client without a name
+CHUNK_BYTES = 256 * 1024
+MAX_REDIRECTS = 5
+MAX_CONNECT_TRIES = 4
+
+
+# ---- patience --------------------------------------------------------------------------------------------------------
+
+
+async def patiently(call: Callable[[], Awaitable[T]], *, max_wait_s: float = 120.0) -> T:
+    """Await `call`, again and again while the vendor says that nothing was accepted and a later try may help.
+
+    Waits what the vendor asked for, else 0.5 s doubling to 8 s with jitter; gives up, raising the last error, when the
+    waits would add up to more than `max_wait_s` seconds or no connection came about in 4 tries.
+    """
+    waited = 0.0
+    tries = 0
+    while True:
+        try:
+            return await call()
+        except ProviderError as error:
+            tries += 1
+            if error.permanent or error.charged is not False:
+                raise
+            if isinstance(error, NotSent) and tries >= MAX_CONNECT_TRIES:
+                raise
+            wait = error.retry_after
+            if wait is None:
+                wait = min(0.5 * 2 ** (tries - 1), 8.0) * random.uniform(0.75, 1.25)
+            if waited + wait > max_wait_s:
+                raise
+            waited += wait
+            await asyncio.sleep(wait)
+
+
+def retry_after(headers: Mapping[str, str], body: Any = None) -> float | None:
+    """The delay in seconds a vendor asked for, wherever it put it; None when it did not say.
+
+    Azure sends `retry-after: 1` beside `retry-after-ms: 0`, so the longest of all answers counts. Replicate puts it in a
+    `retry_after` field or in the sentence, Google in `error.details[].retryDelay`, OpenRouter as epoch milliseconds.
+    """
+    found: list[float] = []
+    if (text := headers.get("retry-after-ms")) and _number(text) is not None:
+        found.append(float(text) / 1000)
+    if text := headers.get("retry-after"):
+        if _number(text) is not None:
+            found.append(float(text))
+        else:
+            try:
+                found.append((parsedate_to_datetime(text) - dt.datetime.now(dt.UTC)).total_seconds())
+            except (ValueError, TypeError):
+                pass  # not a date either: the vendor has not said anything usable
+    reset = _number(headers.get("x-ratelimit-reset", ""))
+    if reset is not None and reset > 1e12 and not found:
+        found.append(reset / 1000 - dt.datetime.now(dt.UTC).timestamp())
+    if isinstance(body, dict):
+        if isinstance(body.get("retry_after"), int | float):
+            found.append(float(body["retry_after"]))
+        if isinstance(body.get("detail"), str) and (match := re.search(r"in ~?(\d+(?:\.\d+)?) ?s", body["detail"])):
+            found.append(float(match[1]))
+        error = body.get("error")
+        for detail in error.get("details") or () if isinstance(error, dict) else ():
+            if isinstance(detail, dict) and str(detail.get("retryDelay", "")).endswith("s"):
+                found.append(float(detail["retryDelay"][:-1]))
+    return max(0.0, *found) if found else None
+
+
+def _number(text: str) -> float | None:
+    return float(text) if re.fullmatch(r"\d+(\.\d+)?", text.strip()) else None
+
+
+# ---- the error table -------------------------------------------------------------------------------------------------
+
+
+def detail_of(body: Any) -> str:
+    """The vendor's own sentence inside an error body of any of the usual shapes, shortened; empty when there is none."""
+    text: Any = body
+    if isinstance(body, dict):
+        error = body.get("error")
+        text = (error.get("message") if isinstance(error, dict) else error) or body.get("detail") or body.get("message")
+        text = text or body.get("title")
+    if text is not None and not isinstance(text, str):
+        text = json.dumps(text)
+    return (text or "").strip()[:400]
+
+
+def error_for(vendor: str, status: int, headers: Mapping[str, str], body: Any, *, paid: bool) -> ProviderError:
+    """The error an HTTP status of 400 or more stands for. A vendor whose codes mean something else maps them first."""
+    said = detail_of(body)
+    tail = f": {said}" if said else "."
+    wait = retry_after(headers, body)
+    if status == 429:
+        return RateLimited(f"{vendor} limits the rate of requests{tail}", retry_after=wait)
+    if status == 503 and wait is not None:
+        return Overloaded(f"{vendor} is overloaded{tail}", retry_after=wait)
+    if status in (401, 403):  # the vendor's sentence may quote the key, so it is left out
+        return Unauthorized(f"{vendor} refused the key (HTTP {status}); check that it is right and may use this model.")
+    if status == 402:
+        return QuotaExhausted(f"{vendor} has no credit left for this account{tail}")
+    if status < 500 and status != 408:
+        return InvalidRequest(f"{vendor} did not accept the request (HTTP {status}){tail}")
+    if paid:
+        return OutcomeUnknown(f"{vendor} answered HTTP {status}{tail} Whether the work was started is not known.")
+    return Unanswered(f"{vendor} answered HTTP {status}{tail}", retry_after=wait)
+
+
+def json_body(response: httpx.Response) -> Any:
+    """The body as JSON, or None when it is not JSON."""
+    try:
+        return response.json()
+    except (ValueError, UnicodeDecodeError):
+        return None
+
+
+# ---- the client ------------------------------------------------------------------------------------------------------
+
+
+async def system_resolve(host: str, port: int) -> list[str]:
+    """The addresses of a host, by the operating system's resolver."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(entry[4][0]) for entry in found]
+
+
+class Http:
+    """Speaks HTTP for every family that has no SDK worth using, and fetches finished works for all of them.
+
+    `timeout_s` bounds the wait for an answer, `max_wait_s` the sum of waits a vendor may ask for, `max_bytes` a download.
+    """
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient | None = None,
+        *,
+        timeout_s: float = 300.0,
+        max_wait_s: float = 120.0,
+        max_bytes: int = 2 * 1024**3,
+        resolve: Resolve = system_resolve,
+    ) -> None:
+        self.timeout = httpx.Timeout(timeout_s, connect=10.0)
+        self.max_wait_s = max_wait_s
+        self.max_bytes = max_bytes
+        self._resolve = resolve
+        self._client = client or httpx.AsyncClient(
+            timeout=self.timeout,
+            headers={"user-agent": USER_AGENT},
+            limits=httpx.Limits(max_connections=1000, max_keepalive_connections=100),
+        )
+
+    async def aclose(self) -> None:
+        """Close the client."""
+        await self._client.aclose()
+
+    async def send(self, vendor: str, method: str, url: str, *, paid: bool = False, **content: Any) -> httpx.Response:
+        """One request, sent once. `content` is httpx's (`json`, `files`, `headers`, `params`).
+
+        Returns any answer below 400. Raises NotSent, OutcomeUnknown (paid) or Unanswered (not paid), or what
+        `error_for` makes of the status; the raw answer hangs on the error as `response` where there was one.
+        """
+        try:
+            response = await self._client.request(method, url, **content)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise NotSent(f"{vendor} could not be reached at {urlsplit(url).hostname}.") from error
+        except httpx.HTTPError as error:
+            if paid:
+                raise OutcomeUnknown(
+                    f"{vendor} gave no answer ({type(error).__name__}); whether the work was started is not known."
+                ) from error
+            raise Unanswered(f"{vendor} gave no answer ({type(error).__name__}).") from error
+        if response.status_code >= 400:
+            problem = error_for(vendor, response.status_code, response.headers, json_body(response), paid=paid)
+            problem.response = response  # type: ignore[attr-defined]
+            raise problem
+        return response
+
+    async def send_json(
+        self, vendor: str, method: str, url: str, *, paid: bool = False, **content: Any
+    ) -> dict[str, Any]:
+        """Like `send`, and the answer's JSON object. Raises MalformedAnswer when it is none."""
+        response = await self.send(vendor, method, url, paid=paid, **content)
+        body = json_body(response)
+        if not isinstance(body, dict):
+            raise MalformedAnswer(f"{vendor} answered something that is not a JSON object.")
+        return body
+
+    async def download(
+        self, url: str, *, vendor_url: str, headers_for: Callable[[str], Mapping[str, str]] = lambda host: {}
+    ) -> AsyncIterator[bytes]:
+        """The bytes behind a vendor's URL, piece by piece; never more than one piece in memory.
+
+        https only, to public addresses only, at every redirect; `vendor_url`, the family's configured base URL, is the
+        one exception: its origin may be plain http, its host may be private. `headers_for(host)` is asked at each hop.
+        Raises DownloadRefused (a rule is broken) or DownloadFailed (try again).
+        """
+        for _ in range(MAX_REDIRECTS + 1):
+            target, extensions, host_header = await self._vetted(url, vendor_url)
+            # A pinned connection must not be shared with another host of the same address.
+            headers = {**headers_for(urlsplit(url).hostname or ""), **host_header, "connection": "close"}
+            try:
+                async with self._client.stream("GET", target, headers=headers, extensions=extensions) as response:
+                    if response.is_redirect:
+                        url = urljoin(url, response.headers["location"])
+                        continue
+                    if response.status_code >= 400:
+                        raise DownloadFailed(f"The finished work could not be fetched (HTTP {response.status_code}).")
+                    received = 0
+                    async for chunk in response.aiter_bytes(CHUNK_BYTES):
+                        received += len(chunk)
+                        if received > self.max_bytes:
+                            raise DownloadRefused(f"The finished work is larger than {self.max_bytes} bytes.")
+                        yield chunk
+                    return
+            except httpx.HTTPError as error:
+                raise DownloadFailed(f"The finished work could not be fetched ({type(error).__name__}).") from error
+        raise DownloadRefused(f"The finished work's address redirects more than {MAX_REDIRECTS} times.")
+
+    async def _vetted(self, url: str, vendor_url: str) -> tuple[httpx.URL, dict[str, Any], dict[str, str]]:
+        """The URL pinned to an address that was checked, so that a second DNS answer cannot point it elsewhere."""
+        parts, own = httpx.URL(url), httpx.URL(vendor_url)
+        if parts.scheme not in ("http", "https") or not parts.host:
+            raise DownloadRefused("The finished work's address is not an https URL.")
+        if parts.scheme == "http" and (parts.host, parts.port) != (own.host, own.port):
+            raise DownloadRefused("The finished work's address is plain http, which is refused.")
+        if parts.host == own.host:
+            return parts, {}, {}
+        port = parts.port or 443
+        try:
+            addresses = await self._resolve(parts.host, port)
+        except OSError as error:
+            raise DownloadFailed(f"The host of the finished work, {parts.host}, is not known.") from error
+        if not addresses or not all(is_public(address) for address in addresses):
+            raise DownloadRefused("The finished work's address leads into a private network, which is refused.")
+        return (
+            parts.copy_with(host=addresses[0]),
+            {"sni_hostname": parts.host},
+            {"host": parts.netloc.decode()},
+        )
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address belongs to the public internet (also judging what an IPv4-mapped IPv6 address wraps)."""
+    ip = ipaddress.ip_address(address.split("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    return ip.is_global and not ip.is_multicast

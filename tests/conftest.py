@@ -1,0 +1,36 @@
+"""Every test runs on asyncio, and no test reaches the network: an unmocked call on either HTTP stack fails."""
+
+from collections.abc import Iterator
+
+import pytest
+import pytest_httpx2  # noqa: F401  registers the respx mocker named "httpcore2"
+import respx
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def no_network() -> Iterator[None]:
+    """Refuse every unmocked call on httpx (our own client) and on httpx2 (the openai SDK)."""
+    with (
+        respx.mock(using="httpcore", assert_all_called=False),
+        respx.mock(using="httpcore2", assert_all_called=False),
+    ):
+        yield
+
+
+@pytest.fixture
+def vendor() -> Iterator[respx.MockRouter]:
+    """Mocks our own httpx client, and the replicate and runwayml SDKs."""
+    with respx.mock(using="httpcore", assert_all_called=False) as router:
+        yield router
+
+
+@pytest.fixture
+def openai_api() -> Iterator[respx.MockRouter]:
+    """Mocks the openai SDK, which runs on httpx2."""
+    with respx.mock(using="httpcore2", assert_all_called=False) as router:
+        yield router
