@@ -7,6 +7,7 @@ that says when to come back: each of them says that nothing was accepted.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import ipaddress
 import json
@@ -76,8 +77,8 @@ async def patiently(call: Callable[[], Awaitable[T]], *, max_wait_s: float = 120
 def retry_after(headers: Mapping[str, str], body: Any = None) -> float | None:
     """The delay in seconds a vendor asked for, wherever it put it; None when it did not say.
 
-    Azure sends `retry-after: 1` beside `retry-after-ms: 0`, so the longest of all answers counts. Replicate puts it in a
-    `retry_after` field or in the sentence, Google in `error.details[].retryDelay`, OpenRouter as epoch milliseconds.
+    Azure sends `retry-after: 1` beside `retry-after-ms: 0`, so the longest of all answers counts. Replicate puts it
+    in a `retry_after` field or in the sentence, Google in `error.details[].retryDelay`, OpenRouter as epoch milliseconds.
     """
     found: list[float] = []
     if (text := headers.get("retry-after-ms")) and _number(text) is not None:
@@ -86,10 +87,8 @@ def retry_after(headers: Mapping[str, str], body: Any = None) -> float | None:
         if _number(text) is not None:
             found.append(float(text))
         else:
-            try:
+            with contextlib.suppress(ValueError, TypeError):  # not a date either: nothing usable was said
                 found.append((parsedate_to_datetime(text) - dt.datetime.now(dt.UTC)).total_seconds())
-            except (ValueError, TypeError):
-                pass  # not a date either: the vendor has not said anything usable
     reset = _number(headers.get("x-ratelimit-reset", ""))
     if reset is not None and reset > 1e12 and not found:
         found.append(reset / 1000 - dt.datetime.now(dt.UTC).timestamp())
@@ -113,7 +112,7 @@ def _number(text: str) -> float | None:
 
 
 def detail_of(body: Any) -> str:
-    """The vendor's own sentence inside an error body of any of the usual shapes, shortened; empty when there is none."""
+    """The vendor's own sentence inside an error body of any of the usual shapes, shortened; may be empty."""
     text: Any = body
     if isinstance(body, dict):
         error = body.get("error")
@@ -164,7 +163,8 @@ async def system_resolve(host: str, port: int) -> list[str]:
 class Http:
     """Speaks HTTP for every family that has no SDK worth using, and fetches finished works for all of them.
 
-    `timeout_s` bounds the wait for an answer, `max_wait_s` the sum of waits a vendor may ask for, `max_bytes` a download.
+    `timeout_s` bounds the wait for an answer, `max_wait_s` the sum of the waits a vendor may ask for, `max_bytes` the
+    size of a download.
     """
 
     def __init__(

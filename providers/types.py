@@ -65,7 +65,7 @@ class ToolCall(Value):
 
 
 class Message(Value):
-    """One message of a conversation. `image_ids` name entries of `ChatRequest.images`; only user messages carry them."""
+    """One message of a conversation. `image_ids` name entries of `ChatRequest.images`, in user messages only."""
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str = ""
@@ -118,7 +118,7 @@ class ChatReply(Value):
 
 
 class ImageRequest(Value):
-    """Make images. `model` is a catalogue id, sizes are pixels (None: the model's default), references are asset ids."""
+    """Make images. `model` is a catalogue id, sizes are pixels (None: the default), references are asset ids."""
 
     kind: Literal["image"] = "image"
     model: str
@@ -144,7 +144,7 @@ class VideoRequest(Value):
 
 
 class SpeechRequest(Value):
-    """Read `text` aloud in `voice` (a canonical name: alloy, echo, fable, onyx, nova, shimmer). `speed` 1.0 is normal."""
+    """Read `text` aloud in `voice` (alloy, echo, fable, onyx, nova or shimmer). `speed` 1.0 is normal."""
 
     kind: Literal["speech"] = "speech"
     model: str
@@ -184,7 +184,7 @@ class Done:
 
 
 class Ticket(Value):
-    """A job the vendor accepted: enough to poll or cancel it from another process. Written down before the first poll."""
+    """A job the vendor accepted: enough to poll or cancel it from another process; kept before the first poll."""
 
     job_id: str
     poll_url: str | None = None
