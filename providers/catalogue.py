@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from .errors import NotOffered, Unavailable
+from .shapes import fit_duration
 from .types import ImageRequest, MediaRequest, Modality, SpeechRequest, Usage, Value, VideoRequest
 
 RETIRES_SOON_DAYS = 60
@@ -75,8 +76,11 @@ class Model(Value):
         return (self.shutdown - today).days <= RETIRES_SOON_DAYS
 
     def can(self, needs: Iterable[str]) -> bool:
-        """Whether it has every one of these capabilities."""
-        return set(needs) <= set(self.capabilities)
+        """Whether it has every one of these capabilities, and no need of an input image that will not be there."""
+        needed = set(needs)
+        if "text_to_image" in needed and "reference_images" not in needed and self.limits.get("min_images_in"):
+            return False  # Runway's gen4_image_turbo works from references only
+        return needed <= set(self.capabilities)
 
 
 def load_models(package: str, filename: str) -> tuple[Model, ...]:
@@ -105,7 +109,8 @@ def needs_of(request: MediaRequest) -> set[str]:
 def media_price(model: Model, request: MediaRequest) -> Decimal | None:
     """What the catalogue's prices say this request costs in USD, or None where no row of the model fits.
 
-    Token prices are not known before the call: `limits.reserve_output_tokens` reserves them, usage bills them.
+    Token prices are not known before the call: `limits.reserve_output_tokens` reserves them, usage bills them. A clip
+    is priced at the duration the model can make, an input image at one megapixel.
     """
     prices: dict[str, Decimal] = {}
     for price in model.price:
@@ -117,7 +122,8 @@ def media_price(model: Model, request: MediaRequest) -> Decimal | None:
                 return prices["image"] * request.n
             if "first_output_megapixel" in prices:
                 further = max(megapixels - 1, Decimal(0)) * prices.get("further_output_megapixel", Decimal(0))
-                return (prices["first_output_megapixel"] + further) * request.n
+                inputs = len(request.references) * prices.get("input_megapixel", Decimal(0))
+                return (prices["first_output_megapixel"] + further + inputs) * request.n
             if "megapixel" in prices:
                 return prices["megapixel"] * megapixels * request.n
             if "1M_image_output_tokens" in prices and "reserve_output_tokens" in model.limits:
@@ -125,7 +131,7 @@ def media_price(model: Model, request: MediaRequest) -> Decimal | None:
                 return prices["1M_image_output_tokens"] * tokens * request.n / 1_000_000
         case VideoRequest():
             if "second" in prices:
-                return prices["second"] * Decimal(str(request.duration_s))
+                return prices["second"] * fit_duration(request.duration_s, model.limits)
         case SpeechRequest():
             if "1M_characters" in prices:
                 return prices["1M_characters"] * len(request.text) / 1_000_000

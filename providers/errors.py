@@ -25,6 +25,8 @@ Only errors that are neither permanent nor charged are tried again by themselves
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 
 class ProviderError(Exception):
     """Base of all vendor failures: `str(error)` is one sentence fit for a user and for the model."""
@@ -33,10 +35,14 @@ class ProviderError(Exception):
     permanent = True
     charged: bool | None = False
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, cost_usd: Decimal | None = None
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
         """Seconds the vendor asked to wait, None when it did not say."""
+        self.cost_usd = cost_usd
+        """What the vendor says the failed work cost, None when it did not say."""
 
 
 class NotOffered(ProviderError):

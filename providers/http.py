@@ -25,6 +25,7 @@ from .errors import (
     DownloadFailed,
     DownloadRefused,
     InvalidRequest,
+    JobLost,
     MalformedAnswer,
     NotSent,
     OutcomeUnknown,
@@ -43,6 +44,15 @@ USER_AGENT = "impresario/0.1"  # some media hosts answer 403 to a client without
 CHUNK_BYTES = 256 * 1024
 MAX_REDIRECTS = 5
 MAX_CONNECT_TRIES = 4
+NOTHING_LEFT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 
 
 # ---- patience --------------------------------------------------------------------------------------------------------
@@ -78,7 +88,7 @@ def retry_after(headers: Mapping[str, str], body: Any = None) -> float | None:
     """The delay in seconds a vendor asked for, wherever it put it; None when it did not say.
 
     Azure sends `retry-after: 1` beside `retry-after-ms: 0`, so the longest of all answers counts. Replicate puts it
-    in a `retry_after` field or in the sentence, Google in `error.details[].retryDelay`, OpenRouter as epoch milliseconds.
+    in a `retry_after` field or in the sentence, Google in `error.details[].retryDelay`, OpenRouter in epoch ms.
     """
     found: list[float] = []
     if (text := headers.get("retry-after-ms")) and _number(text) is not None:
@@ -99,8 +109,9 @@ def retry_after(headers: Mapping[str, str], body: Any = None) -> float | None:
             found.append(float(match[1]))
         error = body.get("error")
         for detail in error.get("details") or () if isinstance(error, dict) else ():
-            if isinstance(detail, dict) and str(detail.get("retryDelay", "")).endswith("s"):
-                found.append(float(detail["retryDelay"][:-1]))
+            delay = str(detail.get("retryDelay", "")) if isinstance(detail, dict) else ""
+            if delay.endswith("s") and _number(delay[:-1]) is not None:
+                found.append(float(delay[:-1]))
     return max(0.0, *found) if found else None
 
 
@@ -141,6 +152,27 @@ def error_for(vendor: str, status: int, headers: Mapping[str, str], body: Any, *
     if paid:
         return OutcomeUnknown(f"{vendor} answered HTTP {status}{tail} Whether the work was started is not known.")
     return Unanswered(f"{vendor} answered HTTP {status}{tail}", retry_after=wait)
+
+
+def status_of(error: ProviderError) -> int | None:
+    """The HTTP status behind an error raised by `Http.send`; None when no answer came."""
+    response = getattr(error, "response", None)
+    return response.status_code if isinstance(response, httpx.Response) else None
+
+
+def answer_of(error: ProviderError) -> Any:
+    """The JSON body behind an error raised by `Http.send`; None when no answer came or it was not JSON."""
+    response = getattr(error, "response", None)
+    return json_body(response) if isinstance(response, httpx.Response) else None
+
+
+def same_origin(url: str, other: str) -> bool:
+    """Whether two URLs have scheme, host and port in common; False when either is not a URL."""
+    try:
+        one, two = httpx.URL(url), httpx.URL(other)
+    except httpx.InvalidURL:
+        return False
+    return (one.scheme, one.host, one.port) == (two.scheme, two.host, two.port)
 
 
 def json_body(response: httpx.Response) -> Any:
@@ -198,7 +230,7 @@ class Http:
         """
         try:
             response = await self._client.request(method, url, **content)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+        except NOTHING_LEFT as error:
             raise NotSent(f"{vendor} could not be reached at {urlsplit(url).hostname}.") from error
         except httpx.HTTPError as error:
             if paid:
@@ -222,6 +254,19 @@ class Http:
             raise MalformedAnswer(f"{vendor} answered something that is not a JSON object.")
         return body
 
+    async def ask(self, vendor: str, method: str, url: str, **content: Any) -> dict[str, Any]:
+        """A question about a job, and the answer's JSON object.
+
+        Whatever goes wrong with the question is no verdict on the job: Unanswered, with the delay the vendor asked for.
+        Raises JobLost when the vendor answers that there is no such job (404, 410).
+        """
+        try:
+            return await self.send_json(vendor, method, url, **content)
+        except ProviderError as error:
+            if status_of(error) in (404, 410):
+                raise JobLost(f"{vendor} no longer knows the job.") from error
+            raise Unanswered(str(error), retry_after=error.retry_after) from error
+
     async def download(
         self, url: str, *, vendor_url: str, headers_for: Callable[[str], Mapping[str, str]] = lambda host: {}
     ) -> AsyncIterator[bytes]:
@@ -237,10 +282,10 @@ class Http:
             headers = {**headers_for(urlsplit(url).hostname or ""), **host_header, "connection": "close"}
             try:
                 async with self._client.stream("GET", target, headers=headers, extensions=extensions) as response:
-                    if response.is_redirect:
+                    if response.has_redirect_location:
                         url = urljoin(url, response.headers["location"])
                         continue
-                    if response.status_code >= 400:
+                    if not response.is_success:
                         raise DownloadFailed(f"The finished work could not be fetched (HTTP {response.status_code}).")
                     received = 0
                     async for chunk in response.aiter_bytes(CHUNK_BYTES):
@@ -255,12 +300,15 @@ class Http:
 
     async def _vetted(self, url: str, vendor_url: str) -> tuple[httpx.URL, dict[str, Any], dict[str, str]]:
         """The URL pinned to an address that was checked, so that a second DNS answer cannot point it elsewhere."""
-        parts, own = httpx.URL(url), httpx.URL(vendor_url)
+        try:
+            parts = httpx.URL(url)
+        except httpx.InvalidURL as error:
+            raise DownloadRefused("The finished work's address is not a URL.") from error
         if parts.scheme not in ("http", "https") or not parts.host:
             raise DownloadRefused("The finished work's address is not an https URL.")
-        if parts.scheme == "http" and (parts.host, parts.port) != (own.host, own.port):
+        if parts.scheme == "http" and not same_origin(url, vendor_url):
             raise DownloadRefused("The finished work's address is plain http, which is refused.")
-        if parts.host == own.host:
+        if parts.host == httpx.URL(vendor_url).host:
             return parts, {}, {}
         port = parts.port or 443
         try:
@@ -277,8 +325,14 @@ class Http:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the public internet (also judging what an IPv4-mapped IPv6 address wraps)."""
+    """Whether an IP address belongs to the public internet, judging also the IPv4 address an IPv6 one may wrap."""
     ip = ipaddress.ip_address(address.split("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-        ip = ip.ipv4_mapped
+    if isinstance(ip, ipaddress.IPv6Address):
+        wrapped = ip.ipv4_mapped or ip.sixtofour
+        if ip in NAT64:
+            wrapped = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if wrapped is not None and not is_public(str(wrapped)):
+            return False
+        if ip.ipv4_mapped is not None:
+            return True
     return ip.is_global and not ip.is_multicast

@@ -1,0 +1,162 @@
+"""The receipts: one row for each paid call, committed before the request leaves (DESIGN 6).
+
+reserved    the intent is written down; the request may or may not have left
+submitted   the vendor accepted a job, whose ticket is in the row
+settled     the outcome is known, and paid for (amount None: what it cost is not known)
+released    definitely not accepted, so nothing is owed
+unknown     the request left and its outcome was lost; never sent again by itself
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db import Database, calls, now
+from app.errors import BudgetExceeded
+
+Row = Mapping[str, Any]
+UNSETTLED = ("reserved", "submitted", "unknown")
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A call about to be made. `request` is the frozen request as plain JSON, without bytes."""
+
+    id: str
+    generation_id: str
+    step_id: str
+    vendor: str
+    model: str
+    modality: str
+    request_digest: str
+    request: Mapping[str, Any] | None
+    estimate_usd: Decimal | None
+
+
+@dataclass(frozen=True)
+class Spending:
+    """What a generation, or a part of it, has cost so far."""
+
+    known_usd: Decimal
+    complete: bool
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """The cost, None when nothing of it is known: unknown is not zero."""
+        return self.known_usd if self.complete or self.known_usd else None
+
+
+class Budgets:
+    """Reserves before a call, settles or releases after it."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def reserve(self, connection: AsyncConnection, intent: Intent, cap_usd: Decimal | None) -> Row | None:
+        """Write the intent down. Returns the row that was there already, if the call was begun before.
+
+        Raises BudgetExceeded when the generation's cap would be passed: settled amounts, what is reserved for calls
+        under way, and this estimate are added up inside one write transaction, so calls side by side cannot both fit.
+        """
+        found = (await connection.execute(sa.select(calls).where(calls.c.id == intent.id))).mappings().first()
+        if found is not None:
+            return dict(found)
+        if cap_usd is not None:
+            await self._check_cap(connection, intent, cap_usd)
+        values = {**intent.__dict__, "state": "reserved", "created_at": now()}
+        await connection.execute(sa.insert(calls).values(**values))
+        return None
+
+    async def _check_cap(self, connection: AsyncConnection, intent: Intent, cap_usd: Decimal) -> None:
+        if intent.estimate_usd is None:
+            if intent.modality == "chat":
+                return  # a model without a price is somebody's own; see docs/decisions
+            raise BudgetExceeded(
+                f"The price of {intent.model} is not known, so it cannot be held under max_cost_usd; "
+                "choose a model with a price."
+            )
+        query = sa.select(calls).where(calls.c.generation_id == intent.generation_id)
+        committed = Decimal(0)
+        for row in (await connection.execute(query)).mappings():
+            amount = (
+                row["estimate_usd"] if row["state"] in UNSETTLED or row["amount_usd"] is None else row["amount_usd"]
+            )
+            committed += Decimal(0) if row["state"] == "released" else amount or Decimal(0)
+        if committed + intent.estimate_usd > cap_usd:
+            raise BudgetExceeded(
+                f"{intent.model} would cost about ${intent.estimate_usd:.4f}, and ${committed:.4f} of the cap of "
+                f"${cap_usd} is already spent or reserved; the call was not made."
+            )
+
+    async def get(self, call_id: str) -> Row:
+        """One receipt. Raises LookupError."""
+        row = await self._db.row(sa.select(calls).where(calls.c.id == call_id))
+        if row is None:
+            raise LookupError(f"no call {call_id}")
+        return row
+
+    async def under_way(self, generation_id: str) -> list[Row]:
+        """The jobs of a generation that a vendor has accepted and not finished."""
+        return await self._db.rows(
+            sa.select(calls).where(calls.c.generation_id == generation_id, calls.c.state == "submitted")
+        )
+
+    async def submitted(
+        self, connection: AsyncConnection, call_id: str, ticket: Mapping[str, Any], estimate_usd: Decimal | None
+    ) -> None:
+        """The vendor accepted the job; its estimate replaces ours where it gave one."""
+        values: dict[str, Any] = {"state": "submitted", "ticket": ticket, "submitted_at": now()}
+        if estimate_usd is not None:
+            values["estimate_usd"] = estimate_usd
+        await self._set(connection, call_id, values)
+
+    async def settled(
+        self, connection: AsyncConnection, call_id: str, amount_usd: Decimal | None, source: str | None, **facts: Any
+    ) -> None:
+        """The outcome is known. `source` says where the amount comes from: vendor, usage or estimate."""
+        values = {"state": "settled", "amount_usd": amount_usd, "amount_source": source, "settled_at": now(), **facts}
+        await self._set(connection, call_id, values)
+
+    async def released(self, connection: AsyncConnection, call_id: str, error: Mapping[str, Any]) -> None:
+        """Definitely not accepted: nothing is owed."""
+        values = {"state": "released", "amount_usd": Decimal(0), "error": error, "settled_at": now()}
+        await self._set(connection, call_id, values)
+
+    async def unknown(self, connection: AsyncConnection, call_id: str, error: Mapping[str, Any]) -> None:
+        """The request left and its outcome is lost: it may be owed."""
+        await self._set(connection, call_id, {"state": "unknown", "error": error})
+
+    async def remember(self, connection: AsyncConnection, call_id: str, result: Mapping[str, Any]) -> None:
+        """Keep what the call came to, so that a replay gets the same without calling again."""
+        await self._set(connection, call_id, {"result": result})
+
+    async def _set(self, connection: AsyncConnection, call_id: str, values: Mapping[str, Any]) -> None:
+        await connection.execute(sa.update(calls).where(calls.c.id == call_id).values(**values))
+
+    async def of_generations(self, generation_ids: Iterable[str]) -> list[Row]:
+        """Every receipt of these generations, oldest first."""
+        query = sa.select(calls).where(calls.c.generation_id.in_(list(generation_ids)))
+        return await self._db.rows(query.order_by(calls.c.created_at, calls.c.id))
+
+
+def spending(rows: Iterable[Row]) -> Spending:
+    """What these receipts add up to; incomplete while a call is under way, unknown, or settled without an amount."""
+    known, complete = Decimal(0), True
+    for row in rows:
+        if row["state"] in UNSETTLED or row["amount_usd"] is None:
+            complete = False
+        else:
+            known += row["amount_usd"]
+    return Spending(known, complete)
+
+
+def canonical_json(value: Any) -> str:
+    """JSON in one spelling, for digests."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)

@@ -1,0 +1,93 @@
+"""Every error as RFC 9457 `application/problem+json`: type, title, status, detail, code."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from app.errors import AppError
+from providers.errors import ProviderError
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class FieldError(BaseModel):
+    """One thing wrong with the input."""
+
+    field: str = Field(description="Where, as a path: `prompt`, `inputs.0`, `query.limit`.", examples=["prompt"])
+    detail: str = Field(description="What, in one sentence.", examples=["Field required"])
+
+
+class Problem(BaseModel):
+    """Why a request was not served (RFC 9457)."""
+
+    type: str = Field("about:blank", description="Always `about:blank`; `code` tells problems apart.")
+    title: str = Field(description="The kind of problem.", examples=["Invalid input"])
+    status: int = Field(description="The HTTP status.", examples=[422])
+    detail: str = Field(description="This problem, in a sentence that says what to do.")
+    code: str = Field(description="A stable word for programs.", examples=["invalid_input"])
+    errors: list[FieldError] | None = Field(None, description="Each field that is wrong, for invalid input.")
+    generation_id: str | None = Field(None, description="The generation that failed, to fetch or to cite.")
+
+
+def problem(status: int, title: str, detail: str, code: str, **extra: Any) -> JSONResponse:
+    """A problem as a response."""
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code, **extra}
+    return JSONResponse(body, status, media_type=MEDIA_TYPE)
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problems a route may answer with, for the OpenAPI page."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in statuses
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error, foreseen or not, as a problem."""
+
+    @app.exception_handler(AppError)
+    async def application_error(request: Request, error: AppError) -> JSONResponse:
+        return problem(error.status, error.title, str(error), error.code, **error.extra)
+
+    @app.exception_handler(ProviderError)
+    async def provider_error(request: Request, error: ProviderError) -> JSONResponse:
+        return problem(502, "A vendor failed", str(error), error.code)
+
+    @app.exception_handler(RequestValidationError)
+    async def validation_error(request: Request, error: RequestValidationError) -> JSONResponse:
+        errors = [{"field": path_of(item["loc"]), "detail": item["msg"]} for item in error.errors()]
+        fields = ", ".join(dict.fromkeys(item["field"] for item in errors))
+        return problem(422, "Invalid input", f"Mend these and send again: {fields}.", "invalid_input", errors=errors)
+
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> JSONResponse:
+        title = HTTPStatus(error.status_code).phrase
+        code = title.lower().replace(" ", "_").replace("-", "_")
+        answer = problem(error.status_code, title, str(error.detail), code)
+        answer.headers.update(error.headers or {})
+        return answer
+
+    @app.exception_handler(Exception)
+    async def unforeseen(request: Request, error: Exception) -> JSONResponse:
+        log.error("%s %s failed for an unforeseen reason", request.method, request.url.path, exc_info=error)
+        return problem(500, "Internal Server Error", "This is a defect; the log has the details.", "internal_error")
+
+
+def path_of(location: tuple[Any, ...]) -> str:
+    """`("body", "inputs", 0)` as `inputs.0`; other places than the body keep their name."""
+    parts = location[1:] if location and location[0] == "body" else location
+    return ".".join(map(str, parts)) or "body"

@@ -1,0 +1,111 @@
+"""How the parts meet: opened in order (settings, database, store, registry, DBOS), closed in reverse."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
+
+from app.accounts.budgets import Budgets
+from app.assets.records import Records
+from app.assets.store import Store
+from app.db import Database
+from app.generations.events import Events
+from app.generations.parts import Parts
+from app.generations.service import Service
+from app.generations.workflows import APPLICATION_VERSION, Workflows
+from app.settings import Settings
+from app.telemetry import Metrics
+from app.tools import built_in
+from providers.base import Family
+from providers.http import Http
+from providers.registry import Registry
+
+log = logging.getLogger(__name__)
+
+EXECUTOR_ID = "impresario-1"
+
+
+@dataclass(frozen=True)
+class House:
+    """The open application."""
+
+    settings: Settings
+    parts: Parts
+    service: Service
+
+
+@asynccontextmanager
+async def open_house(
+    settings: Settings,
+    environment: Mapping[str, str],
+    metrics: Metrics,
+    families: Iterable[type[Family]] | None = None,
+) -> AsyncIterator[House]:
+    """Open everything, take up what a crash interrupted, and close it all at the end."""
+    async with AsyncExitStack() as stack:
+        directory = settings.directory()
+        directory.mkdir(parents=True, exist_ok=True)
+        db = Database(settings.sql_url())
+        stack.push_async_callback(db.aclose)
+        await db.migrate()
+        store = Store(settings.store_url(), directory / "spool")
+        stack.push_async_callback(store.aclose)
+        store.sweep_spool()
+        http = Http(
+            timeout_s=settings.vendor_timeout_s,
+            max_wait_s=settings.vendor_max_wait_s,
+            max_bytes=settings.max_download_bytes,
+        )
+        stack.push_async_callback(http.aclose)
+        registry = Registry.open(environment, http, families)
+        stack.push_async_callback(registry.aclose)
+        # Within one process the bell rings; on a shared database others' news is polled for.
+        events = Events(db, poll_s=2.0 if db.dialect == "sqlite" else 0.2)
+        parts = Parts(settings, db, events, Budgets(db), Records(db), store, http, registry, built_in(), metrics)
+        service = Service(parts, Workflows(parts))
+        launch_dbos(settings)
+        stack.callback(DBOS.destroy)
+        await service.recover()
+        if ending := registry.catalogue.warnings():
+            log.warning("Models that will be gone within 60 days:\n  %s", "\n  ".join(ending))
+        yield House(settings, parts, service)
+
+
+def launch_dbos(settings: Settings) -> None:
+    """Start the workflow engine; unfinished workflows of this executor go on by themselves."""
+    logging.getLogger("dbos").setLevel(logging.WARNING)
+    config: DBOSConfig = {
+        "name": "impresario",
+        "application_version": APPLICATION_VERSION,
+        "executor_id": EXECUTOR_ID,
+        "serializer": DBOSPortableJSONSerializer(),
+        "log_level": "WARNING",
+        "run_migrations": True,
+    }
+    if settings.database_url is None or settings.database_url.startswith("sqlite"):
+        url = f"sqlite:///{settings.directory() / 'workflows.db'}"
+        config["system_database_engine"] = _sqlite_engine(url)
+    else:
+        url = settings.database_url
+    config["system_database_url"] = url
+    DBOS(config=config)
+    DBOS.launch()
+
+
+def _sqlite_engine(url: str) -> sa.Engine:
+    """DBOS's own engine settings, in WAL mode, which it does not choose by itself."""
+    engine = sa.create_engine(url, pool_size=16, max_overflow=16)
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: Any, record: Any) -> None:
+        connection.isolation_level = "IMMEDIATE"
+        for pragma in ("busy_timeout=30000", "foreign_keys=ON", "journal_mode=WAL", "synchronous=NORMAL"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine

@@ -1,0 +1,184 @@
+"""What a file is, read from its bytes: media type, size in pixels, length in seconds; and its thumbnail.
+
+Names and headers lie (DESIGN 8), so neither is looked at. The container format is told to the decoder, never guessed by
+it: FFmpeg's guess includes playlists, which would make it read other files and addresses.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import av
+import av.error
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from app.errors import UnsupportedMedia
+
+Kind = Literal["image", "video", "audio", "document"]
+PICTURES = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "BMP", "TIFF")
+MAX_TEXT_BYTES = 10 * 1024**2
+THUMBNAIL = 512
+# The container's first bytes (offset, bytes), FFmpeg's name for it, and the media types of its video and audio forms.
+CONTAINERS = (
+    (4, b"ftyp", "mp4", "video/mp4", "audio/mp4"),
+    (0, b"\x1aE\xdf\xa3", "matroska", "video/webm", "audio/webm"),
+    (8, b"WAVE", "wav", "", "audio/wav"),
+    (8, b"AVI ", "avi", "video/x-msvideo", ""),
+    (0, b"OggS", "ogg", "video/ogg", "audio/ogg"),
+    (0, b"fLaC", "flac", "", "audio/flac"),
+    (0, b"ID3", "mp3", "", "audio/mpeg"),
+    (0, b"\xff\xf1", "aac", "", "audio/aac"),
+    (0, b"\xff\xf9", "aac", "", "audio/aac"),
+    (0, b"\xff\xfb", "mp3", "", "audio/mpeg"),
+    (0, b"\xff\xf3", "mp3", "", "audio/mpeg"),
+    (0, b"\xff\xf2", "mp3", "", "audio/mpeg"),
+    (0, b"\xff\xfa", "mp3", "", "audio/mpeg"),
+)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a file is. Pixels and seconds are None where they have no meaning."""
+
+    kind: Kind
+    media_type: str
+    width: int | None = None
+    height: int | None = None
+    duration_s: float | None = None
+
+
+def probe(path: Path) -> Facts:
+    """Read the facts of a file (blocking). Raises UnsupportedMedia when it is none of the kinds served here."""
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if b"%PDF-" in head[:1024]:
+        return Facts("document", "application/pdf")
+    if (container := _container_of(head)) is not None:
+        return _probe_container(path, *container, head)
+    if (picture := _probe_picture(path)) is not None:
+        return picture
+    if _is_text(path):
+        return Facts("document", "text/plain")
+    raise UnsupportedMedia("The file is not an image, video, audio, PDF or plain text this server knows.")
+
+
+def _container_of(head: bytes) -> tuple[str, str, str] | None:
+    """FFmpeg's name of the container and its video and audio media types, by the first bytes."""
+    if head[8:12] in (b"avif", b"avis", b"heic", b"heix", b"mif1"):
+        return None  # AVIF and HEIF share the `ftyp` box of MP4
+    for offset, magic, container, video_type, audio_type in CONTAINERS:
+        if head[offset : offset + len(magic)] == magic:
+            return container, video_type, audio_type
+    return None
+
+
+def _probe_picture(path: Path) -> Facts | None:
+    try:
+        with _opened_picture(path) as picture:
+            media_type = Image.MIME.get(picture.format or "", "application/octet-stream")
+            return Facts("image", media_type, picture.width, picture.height)
+    except UnidentifiedImageError:
+        return None
+
+
+@contextmanager
+def _opened_picture(path: Path) -> Iterator[Image.Image]:
+    """An image file opened with a bound on its pixels, so that a small file cannot unfold into a huge picture."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            with Image.open(path, formats=PICTURES) as picture:
+                yield picture
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise UnsupportedMedia("The picture has more pixels than this server handles.") from error
+
+
+def _probe_container(path: Path, container: str, video_type: str, audio_type: str, head: bytes) -> Facts:
+    try:
+        with av.open(str(path), format=container) as media:
+            video = next((s for s in media.streams.video if s.codec_context and s.codec_context.width), None)
+            if video is not None and video_type:
+                if container == "mp4" and head[8:12] == b"qt  ":
+                    video_type = "video/quicktime"
+                if container == "matroska" and b"webm" not in head:
+                    video_type = "video/x-matroska"
+                width, height = video.codec_context.width, video.codec_context.height
+                return Facts("video", video_type, width, height, _duration(media))
+            if media.streams.audio and audio_type:
+                return Facts("audio", audio_type, duration_s=_measured_duration(media))
+    except (av.error.FFmpegError, ValueError) as error:
+        raise UnsupportedMedia("The media file is damaged or of a kind this server does not know.") from error
+    raise UnsupportedMedia("The media file holds neither pictures nor sound.")
+
+
+def _duration(media: Any) -> float | None:
+    """Seconds by the container's word, measured where it gives none."""
+    if media.duration:
+        return round(float(media.duration) / 1_000_000, 3)
+    return _measured_duration(media)
+
+
+def _measured_duration(media: Any) -> float | None:
+    """Seconds by the packets, because streamed WAV headers claim 0xFFFFFFFF bytes and streamed FLAC no samples."""
+    end = 0.0
+    for packet in media.demux(next(iter(media.streams.audio or media.streams.video))):
+        if packet.pts is not None and packet.time_base is not None:
+            end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+    return round(end, 3) or None
+
+
+def _is_text(path: Path) -> bool:
+    """UTF-8 without control characters, of a size worth reading."""
+    if path.stat().st_size > MAX_TEXT_BYTES:
+        return False
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return bool(text.strip()) and not any(ord(char) < 32 and char not in "\t\r\n\f" for char in text)
+
+
+def thumbnail(path: Path, kind: Kind) -> bytes:
+    """A WebP of at most 512 pixels a side: of a picture, or of a video's first frame (blocking).
+
+    Raises UnsupportedMedia for sound and documents, and for a file that cannot be decoded.
+    """
+    try:
+        if kind == "image":
+            with _opened_picture(path) as picture:
+                picture.draft("RGB", (THUMBNAIL, THUMBNAIL))
+                return _small(ImageOps.exif_transpose(picture))
+        if kind == "video":
+            with path.open("rb") as file:
+                container = _container_of(file.read(64))
+            with av.open(str(path), format=container and container[0]) as media:
+                frame: Any = next(media.decode(video=0))
+                return _small(frame.to_image())
+    except (OSError, av.error.FFmpegError, StopIteration) as error:
+        raise UnsupportedMedia("No thumbnail can be made of this file: it cannot be decoded.") from error
+    raise UnsupportedMedia(f"There is no thumbnail of a file of type {kind}.")
+
+
+def _small(picture: Image.Image) -> bytes:
+    small = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    small.thumbnail((THUMBNAIL, THUMBNAIL))
+    buffer = io.BytesIO()
+    small.save(buffer, "WEBP", quality=80, method=2)
+    return buffer.getvalue()
+
+
+def fitted(path: Path, side: int) -> bytes:
+    """A picture as JPEG, scaled down to fit `side` pixels, for a model to look at (blocking)."""
+    with _opened_picture(path) as picture:
+        picture.draft("RGB", (side, side))
+        small = ImageOps.exif_transpose(picture).convert("RGB")
+        small.thumbnail((side, side))
+        buffer = io.BytesIO()
+        small.save(buffer, "JPEG", quality=85)
+        return buffer.getvalue()

@@ -1,0 +1,159 @@
+"""Where the bytes lie: any object store behind one URL, streamed in and out, with a spool on the local disk.
+
+A file arrives in the spool piece by piece, is probed there, and then moves into the store; so a video of any size is
+never in memory, and nothing half-written is ever in the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import from_url
+
+from app.errors import NotFound, StoreFailed, TooLarge
+
+from .probe import Facts, probe, thumbnail
+
+T = TypeVar("T")
+CHUNK_BYTES = 256 * 1024
+PART_BYTES = 5 * 1024**2  # the least S3 takes for a part of a multipart upload
+STALE_SPOOL_S = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Spooled:
+    """A whole file in the spool, with what its bytes say."""
+
+    path: Path
+    bytes: int
+    sha256: str
+    facts: Facts
+
+
+class Store:
+    """The asset store. `url` is `file://`, `s3://`, `gs://`, `az://` or `memory://`; `spool` a local directory."""
+
+    def __init__(self, url: str, spool: Path) -> None:
+        options: dict[str, Any] = {"mkdir": True} if url.startswith("file:") else {}
+        self._store = from_url(url, **options)
+        self._spool = spool
+        self._spool.mkdir(parents=True, exist_ok=True)
+        self._workers = ThreadPoolExecutor(os.cpu_count() or 2, thread_name_prefix="assets")
+
+    async def aclose(self) -> None:
+        """Let the workers finish."""
+        await asyncio.to_thread(self._workers.shutdown)
+
+    async def off_loop(self, work: Callable[..., T], *args: Any) -> T:
+        """Run blocking work on the store's few threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._workers, work, *args)
+
+    def sweep_spool(self) -> None:
+        """Drop what a crash left in the spool more than a day ago."""
+        for path in self._spool.iterdir():
+            if time.time() - path.stat().st_mtime > STALE_SPOOL_S:
+                path.unlink(missing_ok=True)
+
+    @asynccontextmanager
+    async def spooled(self, chunks: AsyncIterator[bytes], *, max_bytes: int) -> AsyncIterator[Spooled]:
+        """Take a file in and probe it; it is gone from the spool when the block ends.
+
+        Raises TooLarge past `max_bytes`, UnsupportedMedia when the bytes are of no known kind, StoreFailed when the
+        disk refuses.
+        """
+        with tempfile.NamedTemporaryFile(dir=self._spool, delete=False) as file:
+            path = Path(file.name)
+            try:
+                digest, size = hashlib.sha256(), 0
+
+                def write(chunk: bytes, last: bool = False) -> None:
+                    try:
+                        digest.update(chunk)
+                        file.write(chunk)
+                        if last:
+                            file.flush()
+                    except OSError as error:
+                        raise StoreFailed(f"The local disk refused the file ({error.strerror or error}).") from error
+
+                async for chunk in chunks:
+                    size += len(chunk)
+                    if size > max_bytes:
+                        raise TooLarge(f"The file is larger than {max_bytes} bytes.")
+                    await self.off_loop(write, chunk)
+                await self.off_loop(write, b"", True)
+                facts = await self.off_loop(probe, path)
+                yield Spooled(path, size, digest.hexdigest(), facts)
+            finally:
+                await self.off_loop(path.unlink, True)
+
+    async def keep(self, asset_id: str, file: Path | bytes) -> None:
+        """Put a file into the store under its asset's id. Raises StoreFailed when the store refuses."""
+        await self._put(f"assets/{asset_id}", file)
+
+    async def _put(self, key: str, file: Path | bytes) -> None:
+        try:
+            await obstore.put_async(self._store, key, file, chunk_size=PART_BYTES, max_concurrency=2)
+        except (BaseError, OSError) as error:
+            raise StoreFailed(f"The asset store refused {key} ({type(error).__name__}).") from error
+
+    async def stream(self, asset_id: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes of an asset from `start` up to, not including, `end`. Raises NotFound when they are gone."""
+        async for chunk in self._stream(f"assets/{asset_id}", start, end):
+            yield chunk
+
+    async def _stream(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        if end is not None and end <= start:
+            return
+        options: Any = {"range": (start, end)} if end is not None else {"range": {"offset": start}} if start else {}
+        try:
+            found = await obstore.get_async(self._store, key, options=options)
+            async for chunk in found.stream(min_chunk_size=CHUNK_BYTES):
+                yield bytes(chunk)
+        except (FileNotFoundError, BaseError) as error:
+            raise NotFound(f"The bytes of {key.split('/')[-1]} are not in the store.") from error
+
+    @asynccontextmanager
+    async def local(self, asset_id: str) -> AsyncIterator[Path]:
+        """An asset as a file on the local disk, for decoders that must seek; gone when the block ends."""
+        with tempfile.NamedTemporaryFile(dir=self._spool, delete=False) as file:
+            path = Path(file.name)
+            try:
+                async for chunk in self.stream(asset_id):
+                    await self.off_loop(file.write, chunk)
+                await self.off_loop(file.flush)
+                yield path
+            finally:
+                await self.off_loop(path.unlink, True)
+
+    async def thumbnail(self, asset_id: str, kind: Any) -> bytes:
+        """The WebP thumbnail of an image or a video, made at the first call and kept. Raises UnsupportedMedia."""
+        key = f"thumbnails/{asset_id}.webp"
+        try:
+            return b"".join([chunk async for chunk in self._stream(key)])
+        except NotFound:
+            async with self.local(asset_id) as path:
+                made = await self.off_loop(thumbnail, path, kind)
+            await self._put(key, made)
+            return made
+
+    async def forget(self, asset_id: str) -> None:
+        """Delete an asset's bytes and thumbnail; what is gone already is no error."""
+        for key in (f"assets/{asset_id}", f"thumbnails/{asset_id}.webp"):
+            try:
+                await obstore.delete_async(self._store, key)
+            except FileNotFoundError:
+                continue
+            except BaseError as error:
+                raise StoreFailed(f"The asset store refused to delete {key} ({type(error).__name__}).") from error

@@ -1,0 +1,63 @@
+"""What a run starts from: the instructions, the request with its inputs, and the conversation it continues."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.db import generations
+from prompts import load
+from providers.types import Message
+
+from .parts import Parts
+
+MAX_EARLIER = 10
+"""How many earlier generations a continued one remembers."""
+
+
+async def brief(parts: Parts, row: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of `agent.loop.Brief` for a generation's row, as plain JSON."""
+    inputs = await parts.records.some(row["owner"], row["request"]["inputs"])
+    listed = "\n".join(f"- {describe(asset)}" for asset in inputs)
+    return {
+        "prompt": row["prompt"] + (f"\n\nInputs to work with:\n{listed}" if inputs else ""),
+        "instructions": load("agent"),
+        "last_turn": load("last_turn"),
+        "max_steps": row["request"]["max_steps"],
+        "earlier": [message.model_dump(mode="json") for message in await earlier(parts, row)],
+        "image_ids": [asset["id"] for asset in inputs if asset["type"] == "image"],
+    }
+
+
+async def earlier(parts: Parts, row: Mapping[str, Any]) -> list[Message]:
+    """What was asked and answered in the generations before, oldest first, with their assets by id."""
+    chain: list[Mapping[str, Any]] = []
+    previous = row["previous_id"]
+    while previous is not None and len(chain) < MAX_EARLIER:
+        found = await parts.db.row(
+            sa.select(generations).where(generations.c.id == previous, generations.c.owner == row["owner"])
+        )
+        if found is None:
+            break
+        chain.append(found)
+        previous = found["previous_id"]
+    made = await parts.records.of_generations([found["id"] for found in chain])
+    messages: list[Message] = []
+    for found in reversed(chain):
+        listed = "\n".join(f"- {describe(asset)}" for asset in made[found["id"]])
+        answer = (found["response"] or "(no answer)") + (f"\n\nAssets made:\n{listed}" if listed else "")
+        messages += [Message(role="user", content=found["prompt"]), Message(role="assistant", content=answer)]
+    return messages
+
+
+def describe(asset: Mapping[str, Any]) -> str:
+    """One asset in one line: its id, what it is, and what it was made from."""
+    facts: Sequence[str] = [
+        asset["type"],
+        f"{asset['width']}x{asset['height']}" if asset["width"] else "",
+        f"{asset['duration_s']:g} s" if asset["duration_s"] else "",
+        f"made from: {asset['prompt'][:300]}" if asset["prompt"] else "",
+    ]
+    return f"{asset['id']}: {', '.join(fact for fact in facts if fact)}"

@@ -1,0 +1,78 @@
+"""The parts a generation is worked with, opened by the assembly and passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.accounts.budgets import Budgets
+from app.assets.records import Records
+from app.assets.store import Store
+from app.db import Database
+from app.errors import AppError
+from app.settings import Settings
+from app.telemetry import Metrics
+from app.tools.base import Toolbox
+from providers.errors import ProviderError
+from providers.http import Http
+from providers.registry import Registry
+
+from .events import Events
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything a workflow touches."""
+
+    settings: Settings
+    db: Database
+    events: Events
+    budgets: Budgets
+    records: Records
+    store: Store
+    http: Http
+    registry: Registry
+    toolbox: Toolbox
+    metrics: Metrics
+
+    def agent_model(self) -> str:
+        """The planner: `AGENT_MODEL`, or the offline one while the keyless stand-in is all there is."""
+        catalogue = self.registry.catalogue
+        chosen = "agent_model" in self.settings.model_fields_set
+        alone = "openai" in catalogue.unavailable and "offline" not in catalogue.unavailable
+        return "offline-planner" if alone and not chosen else self.settings.agent_model
+
+    def planner(self, name: str, needs: Sequence[str] = ("tools",)) -> tuple[str, str, tuple[str, ...]]:
+        """Vendor, model and warnings for a chat model's name.
+
+        A name that no family lists is taken to be served at OPENAI_BASE_URL (Ollama, vLLM, a gateway). Raises
+        Unavailable or NotOffered.
+        """
+        catalogue = self.registry.catalogue
+        if catalogue.get(name) is None and "openai" in self.registry.families and "openai" not in catalogue.unavailable:
+            return "openai", name, ()
+        chosen = catalogue.choose("chat", name, needs)
+        return chosen.model.vendor, chosen.model.id, chosen.warnings
+
+
+def problem_of(error: Exception) -> dict[str, Any]:
+    """An error as plain JSON, to cross a step and to be written down."""
+    if isinstance(error, ProviderError | AppError):
+        return {"code": error.code, "message": str(error)}
+    return {"code": "internal_error", "message": f"An internal error happened ({type(error).__name__})."}
+
+
+class StepFailed(Exception):
+    """An effect that failed, on the workflow's side of its step: `problem` is what `problem_of` made of the error."""
+
+    def __init__(self, problem: Mapping[str, Any]) -> None:
+        super().__init__(problem["message"])
+        self.problem = dict(problem)
+
+
+def opened(outcome: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a step returned, or StepFailed where it returned a problem."""
+    if "problem" in outcome:
+        raise StepFailed(outcome["problem"])
+    return outcome

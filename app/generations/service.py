@@ -1,0 +1,268 @@
+"""What the HTTP routes and the command line call: start, get, list, wait, follow, cancel, delete."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, cast
+
+import sqlalchemy as sa
+from dbos import DBOS, SetWorkflowID
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.accounts.budgets import canonical_json, spending
+from app.db import calls, events, generations, now, steps
+from app.errors import Conflict, IdempotencyMismatch, InvalidInput, NotFound
+from app.ids import new_id
+from providers.errors import ProviderError
+from providers.types import Modality
+
+from .events import Event
+from .parts import Parts
+from .workflows import Workflows
+from .works import Works
+
+log = logging.getLogger(__name__)
+
+TERMINAL = ("completed", "failed", "cancelled")
+Row = Mapping[str, Any]
+
+
+class Order(BaseModel):
+    """A generation as it is asked for; the HTTP body is this and its descriptions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prompt: str
+    max_steps: int = 10
+    inputs: tuple[str, ...] = ()
+    previous_id: str | None = None
+    models: dict[str, str] = Field(default_factory=dict)
+    max_cost_usd: Decimal | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+class Generation:
+    """A generation with everything that belongs to it, read in one go."""
+
+    def __init__(self, row: Row, steps: Sequence[Row], assets: Sequence[Row], receipts: Sequence[Row]) -> None:
+        self.row = row
+        self.steps = steps
+        self.assets = assets
+        self.receipts = receipts
+        self.spending = spending(receipts)
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self.row["status"] in TERMINAL
+
+    def step_cost(self, step_id: str) -> Decimal | None:
+        """What one step has cost: its own calls and, for a tool, those it made inside."""
+        mine = [row for row in self.receipts if row["step_id"] == step_id or row["step_id"].startswith(f"{step_id}.")]
+        return spending(mine).cost_usd
+
+    def usage(self) -> dict[str, int]:
+        """Turns, tool calls, and the tokens the vendors reported."""
+        chats = [row["usage"] for row in self.receipts if row["modality"] == "chat" and row["usage"]]
+        return {
+            "model_turns": sum(step["kind"] == "turn" for step in self.steps),
+            "tool_calls": sum(step["kind"] == "tool" for step in self.steps),
+            "input_tokens": sum(usage["input_tokens"] or 0 for usage in chats),
+            "output_tokens": sum(usage["output_tokens"] or 0 for usage in chats),
+        }
+
+
+class Service:
+    """Everything that can be done with generations."""
+
+    def __init__(self, parts: Parts, workflows: Workflows) -> None:
+        self._parts = parts
+        self._workflows = workflows
+
+    # ---- start ----
+
+    async def start(self, owner: str, order: Order, idempotency_key: str | None = None) -> tuple[str, bool]:
+        """Begin a generation; its id, and whether it is new. Survives the caller: nothing stops when it hangs up.
+
+        Raises InvalidInput (an unknown input, model or earlier generation), Conflict (the earlier one still runs),
+        IdempotencyMismatch (the key came with another body before).
+        """
+        digest = hashlib.sha256(canonical_json(order.model_dump(mode="json")).encode()).hexdigest()
+        if idempotency_key is not None and (found := await self._by_key(owner, idempotency_key, digest)):
+            return found, False
+        warnings = await self._check(owner, order)
+        generation_id = new_id("gen")
+        values = {
+            "id": generation_id,
+            "owner": owner,
+            "status": "queued",
+            "prompt": order.prompt,
+            "request": order.model_dump(mode="json", exclude={"prompt", "previous_id"}),
+            "previous_id": order.previous_id,
+            "idempotency_key": idempotency_key,
+            "request_digest": digest,
+            "warnings": warnings,
+            "created_at": now(),
+        }
+        async with self._parts.events.recording(generation_id) as connection:
+            inserted = await connection.execute(self._parts.db.insert_once(generations, **values))
+            if inserted.rowcount:
+                data = {"status": "queued", "prompt": order.prompt}
+                await self._parts.events.add(connection, generation_id, "generation.created", "begin", data)
+        if not inserted.rowcount:  # another request with the same key was faster
+            return cast(str, await self._by_key(owner, cast(str, idempotency_key), digest)), False
+        await self._launch(generation_id)
+        return generation_id, True
+
+    async def _by_key(self, owner: str, key: str, digest: str) -> str | None:
+        query = sa.select(generations).where(generations.c.owner == owner, generations.c.idempotency_key == key)
+        row = await self._parts.db.row(query)
+        if row is None:
+            return None
+        if row["request_digest"] != digest:
+            raise IdempotencyMismatch("This Idempotency-Key was used with another body; use a new key.")
+        return str(row["id"])
+
+    async def _check(self, owner: str, order: Order) -> list[str]:
+        """Refuse what cannot work before anything is written; the warnings a pinned model brings."""
+        warnings: list[str] = []
+        for position, asset_id in enumerate(order.inputs):
+            try:
+                await self._parts.records.get(owner, asset_id)
+            except NotFound as error:
+                raise InvalidInput(str(error), f"inputs.{position}") from error
+        for modality, name in order.models.items():
+            try:
+                if modality != "chat":
+                    needs = {"image": ("text_to_image",), "speech": ("tts",)}.get(modality, ())
+                    chosen = self._parts.registry.catalogue.choose(cast(Modality, modality), name, needs)
+                    warnings += chosen.warnings
+            except ProviderError as error:
+                raise InvalidInput(str(error), f"models.{modality}") from error
+        if order.previous_id is not None:
+            try:
+                previous = await self._row(owner, order.previous_id)
+            except NotFound as error:
+                raise InvalidInput(str(error), "previous_id") from error
+            if previous["status"] not in TERMINAL:
+                raise Conflict("The earlier generation still runs; continue it when it has ended.")
+        return warnings
+
+    async def _launch(self, generation_id: str) -> None:
+        """Start the workflow; to start it twice is to start it once, because the id is the workflow's."""
+        with SetWorkflowID(generation_id):
+            await DBOS.start_workflow_async(self._workflows.generate, generation_id)
+
+    async def recover(self) -> None:
+        """Take up what a crash left between two systems: rows without a workflow, jobs of cancelled generations."""
+        queued = await self._parts.db.rows(sa.select(generations.c.id).where(generations.c.status == "queued"))
+        for row in queued:
+            await self._launch(row["id"])
+        left = await self._parts.db.rows(
+            sa.select(calls)
+            .join(generations, calls.c.generation_id == generations.c.id)
+            .where(calls.c.state == "submitted", generations.c.status == "cancelled")
+        )
+        for receipt in left:
+            await Works(self._parts).cancel(receipt)
+
+    # ---- read ----
+
+    async def _row(self, owner: str, generation_id: str) -> Row:
+        query = sa.select(generations).where(generations.c.id == generation_id, generations.c.owner == owner)
+        row = await self._parts.db.row(query)
+        if row is None:
+            raise NotFound(f"There is no generation {generation_id!r}.")
+        return row
+
+    async def get(self, owner: str, generation_id: str) -> Generation:
+        """One generation. Raises NotFound."""
+        return (await self._gather([await self._row(owner, generation_id)]))[0]
+
+    async def page(
+        self, owner: str, *, limit: int, before: str | None = None, status: str | None = None
+    ) -> list[Generation]:
+        """The newest generations, at most `limit`, older than the id `before`."""
+        query = sa.select(generations).where(generations.c.owner == owner).order_by(generations.c.id.desc())
+        if before is not None:
+            query = query.where(generations.c.id < before)
+        if status is not None:
+            query = query.where(generations.c.status == status)
+        return await self._gather(await self._parts.db.rows(query.limit(limit)))
+
+    async def _gather(self, rows: Sequence[Row]) -> list[Generation]:
+        ids = [row["id"] for row in rows]
+        if not ids:
+            return []
+        made = await self._parts.records.of_generations(ids)
+        receipts = await self._parts.budgets.of_generations(ids)
+        query = sa.select(steps).where(steps.c.generation_id.in_(ids)).order_by(steps.c.turn, steps.c.position)
+        taken = await self._parts.db.rows(query)
+
+        def of(found: Sequence[Row], generation_id: str) -> list[Row]:
+            return [row for row in found if row["generation_id"] == generation_id]
+
+        return [Generation(row, of(taken, row["id"]), made[row["id"]], of(receipts, row["id"])) for row in rows]
+
+    async def wait(self, owner: str, generation_id: str, timeout_s: float | None) -> Generation:
+        """The generation once it has ended, or as it stands after `timeout_s` seconds."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                async for _ in self._parts.events.follow(generation_id):
+                    pass
+        except TimeoutError:
+            log.debug("generation %s still runs after %s s", generation_id, timeout_s)
+        return await self.get(owner, generation_id)
+
+    async def follow(
+        self, owner: str, generation_id: str, last_id: int, heartbeat_s: float
+    ) -> AsyncIterator[Event | None]:
+        """The events behind `last_id` up to the end; None is a heartbeat. Raises NotFound before the first."""
+        await self._row(owner, generation_id)
+        return self._parts.events.follow(generation_id, last_id, heartbeat_s=heartbeat_s)
+
+    # ---- end ----
+
+    async def cancel(self, owner: str, generation_id: str) -> Generation:
+        """Stop a generation and its jobs at the vendors. Cancelling what has ended changes nothing."""
+        await self._row(owner, generation_id)
+        running = sa.update(generations).where(
+            generations.c.id == generation_id, generations.c.status.in_(("queued", "running"))
+        )
+        async with self._parts.events.recording(generation_id) as connection:
+            changed = await connection.execute(
+                running.values(status="cancelled", stop_reason="cancelled", completed_at=now())
+            )
+            if changed.rowcount:
+                await connection.execute(
+                    sa.update(steps)
+                    .where(steps.c.generation_id == generation_id, steps.c.status == "running")
+                    .values(status="cancelled", completed_at=now())
+                )
+                data = {"status": "cancelled", "stop_reason": "cancelled"}
+                await self._parts.events.add(connection, generation_id, "generation.cancelled", "end", data)
+        if changed.rowcount:
+            await DBOS.cancel_workflow_async(generation_id, cancel_children=True)
+            works = Works(self._parts)
+            for receipt in await self._parts.budgets.under_way(generation_id):
+                await works.cancel(receipt)
+        return await self.get(owner, generation_id)
+
+    async def delete(self, owner: str, generation_id: str) -> None:
+        """Delete a generation with its assets; a running one is cancelled first. Its receipts keep the amounts only."""
+        await self.cancel(owner, generation_id)
+        made = (await self._parts.records.of_generations([generation_id]))[generation_id]
+        async with self._parts.db.transaction() as connection:
+            await connection.execute(sa.delete(generations).where(generations.c.id == generation_id))
+            for table in (steps, events):
+                await connection.execute(sa.delete(table).where(table.c.generation_id == generation_id))
+            await connection.execute(
+                sa.update(calls).where(calls.c.generation_id == generation_id).values(request=None, result=None)
+            )
+        for asset in made:
+            await self._parts.records.remove(asset["id"])
+            await self._parts.store.forget(asset["id"])

@@ -1,0 +1,53 @@
+"""create_app(): the HTTP application around an open house."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from app.api import assets, errors, generations, pages, system
+from app.api.schema import describe
+from app.assembly import open_house
+from app.settings import LOOPBACK, Settings, read_environment
+from app.telemetry import MeasureRequests, Metrics
+
+
+def create_app(settings: Settings | None = None, environment: Mapping[str, str] | None = None) -> FastAPI:
+    """The application. Nothing is opened until it starts; settings and keys default to the environment and `.env`."""
+    settings = settings or Settings()
+    keys = read_environment() if environment is None else environment
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_house(settings, keys, metrics) as house:
+            app.state.parts, app.state.service = house.parts, house.service
+            yield
+
+    app = FastAPI(
+        title="Impresario",
+        version=version("impresario"),
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        max_body_size=settings.max_upload_bytes + settings.max_body_bytes,
+    )
+    errors.install(app)
+    for router in (generations.router, assets.router, system.router):
+        app.include_router(router)
+    pages.mount(app)
+    describe(app)
+    if settings.loopback_only():  # a page elsewhere must not reach this server through a name that leads here
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=sorted(LOOPBACK - {"::1"} | {"[::1]", "testserver"}))
+    if origins := [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]:
+        exposed = ["location", "preference-applied", "etag", "content-range", "idempotent-replayed"]
+        app.add_middleware(
+            CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=exposed
+        )
+    app.add_middleware(MeasureRequests, metrics=metrics)
+    return app

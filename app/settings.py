@@ -1,0 +1,73 @@
+"""Every setting, with its default and what it is for. Environment first, then `.env`.
+
+The vendors' own keys and base URLs are not here: each family reads its own names (DESIGN 5) from `read_environment()`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+
+from dotenv import dotenv_values
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+class Settings(BaseSettings):
+    """The settings of one process. Names are the environment variables', in lower case."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True, frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    data_dir: Path = Field(Path("data"), description="Where the SQLite files and, by default, the assets lie.")
+    database_url: str | None = Field(None, description="SQLAlchemy URL of the database; default SQLite in DATA_DIR.")
+    storage_url: str | None = Field(None, description="Where assets lie: file://, s3://, gs://, az:// or memory://.")
+    public_url: str | None = Field(None, description="Address clients reach this server at, for absolute asset URLs.")
+    cors_origins: str = Field("", description="Origins of web clients allowed to call, comma-separated; * for any.")
+    allow_anonymous: bool = Field(False, description="Answer without keys on addresses other than loopback.")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    agent_model: str = Field("gpt-4o", description="The model that plans.")
+    enhancer_model: str = Field("gpt-4o-mini", description="The cheaper model that enhances prompts.")
+    max_cost_usd: Decimal | None = Field(None, ge=0, description="Cap on each generation that names none itself.")
+
+    vendor_timeout_s: float = Field(300.0, gt=0, description="How long a vendor may take to answer one request.")
+    vendor_max_wait_s: float = Field(120.0, ge=0, description="How long a vendor's requests to wait may add up to.")
+    image_deadline_s: float = Field(600.0, gt=0, description="How long an image job may run.")
+    video_deadline_s: float = Field(1800.0, gt=0, description="How long a video job may run.")
+    speech_deadline_s: float = Field(600.0, gt=0, description="How long a speech job may run.")
+
+    max_upload_bytes: int = Field(100 * 1024**2, gt=0, description="Largest file POST /files takes.")
+    max_download_bytes: int = Field(2 * 1024**3, gt=0, description="Largest finished work fetched from a vendor.")
+    max_body_bytes: int = Field(1024**2, gt=0, description="Largest JSON body.")
+
+    def directory(self) -> Path:
+        """`DATA_DIR` as an absolute path."""
+        return self.data_dir.expanduser().resolve()
+
+    def sql_url(self) -> str:
+        """The SQLAlchemy URL of the tables, without a driver in the scheme."""
+        return self.database_url or f"sqlite:///{self.directory() / 'impresario.db'}"
+
+    def store_url(self) -> str:
+        """The URL of the asset store."""
+        return self.storage_url or (self.directory() / "assets").as_uri()
+
+    def deadline_s(self, modality: str) -> float:
+        """Seconds a job of this modality may run before it is left to itself."""
+        return {"image": self.image_deadline_s, "video": self.video_deadline_s}.get(modality, self.speech_deadline_s)
+
+    def loopback_only(self) -> bool:
+        """Whether only this machine may be answered (no keys are configured and nobody allowed more)."""
+        return not self.allow_anonymous
+
+
+def read_environment(env_file: Path = Path(".env")) -> Mapping[str, str]:
+    """The environment the families read their keys and base URLs from: the process's, then `.env`."""
+    from_file = {name: value for name, value in dotenv_values(env_file).items() if value}
+    return {**from_file, **{name: value for name, value in os.environ.items() if value}}

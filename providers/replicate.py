@@ -1,0 +1,259 @@
+"""Replicate: one API in front of many makers' models; every work is a prediction that is polled.
+
+Facts: https://replicate.com/docs/reference/http and the API's OpenAPI document (as of 2026-04); each model's inputs are
+on its own schema page, see `replicate.toml`. No idempotency key exists, so a submit is sent once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import mimetypes
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote, unquote_to_bytes, urlsplit
+
+from .base import Family
+from .catalogue import Model, load_models
+from .errors import InvalidRequest, JobFailed, JobLost, MalformedAnswer, Moderated, NotOffered, ProviderError
+from .http import Http, same_origin, status_of
+from .shapes import (
+    asked_size,
+    duration_warning,
+    fit_duration,
+    fit_size,
+    nearest_ratio,
+    nearest_tier,
+    size_warning,
+)
+from .types import Done, ImageRequest, Media, MediaRequest, Output, Pending, SpeechRequest, Ticket, VideoRequest
+
+LABEL = "Replicate"
+MAX_DATA_URI_BYTES = 256 * 1000
+"""Larger inputs go through /files: the OpenAPI document advises data URIs up to 256 kB."""
+MAX_FILE_BYTES = 100 * 1000 * 1000
+"""POST /files answers 413 "less than 100MB" above it."""
+OUTPUT_HOST = "replicate.delivery"
+BLOCKED = re.compile(r"nsfw|safety|moderat|sensitive|flagged|inappropriate|content policy|E005", re.IGNORECASE)
+"""Words of a refusal. Replicate publishes no list of codes: a blocked work is `failed` with a sentence, for example
+"NSFW content detected" (replicate/cog-flux) or "flagged as sensitive ... (E005)"."""
+FILE_KEYS = ("video", "image", "file", "audio", "url")
+"""In an output that is an object, the members that hold the work; others seen are `caption`, `zip`."""
+
+Inputs = dict[str, Any]
+Warnings = tuple[str, ...]
+
+
+class Replicate(Family):
+    name = "replicate"
+    key_names = ("REPLICATE_API_TOKEN",)
+    base_url_name = "REPLICATE_BASE_URL"
+    default_base_url = "https://api.replicate.com/v1"
+
+    def __init__(self, environment: Mapping[str, str], http: Http) -> None:
+        super().__init__(environment, http)
+        self.models = load_models("providers", "replicate.toml")
+
+    async def submit(self, request: MediaRequest, media: Mapping[str, Media]) -> Ticket:
+        """Create a prediction. No `Prefer: wait`: the id must come back at once, so that it can be kept."""
+        if isinstance(request, SpeechRequest):
+            raise NotOffered("replicate makes no speech here.")
+        model = self.row(request.model)
+        inputs, warnings = image_inputs(model, request) if request.kind == "image" else video_inputs(model, request)
+        names = request.references if request.kind == "image" else filter(None, (request.image,))
+        inputs |= await self._images(model, [media[name] for name in names])
+        answer = await self._create(model, inputs)
+        job_id, urls = answer.get("id"), answer.get("urls")
+        if not isinstance(job_id, str) or not job_id:
+            raise MalformedAnswer("Replicate accepted the request but named no prediction.")
+        get, cancel = (self._own(urls.get(verb)) if isinstance(urls, dict) else None for verb in ("get", "cancel"))
+        return Ticket(job_id=job_id, poll_url=get, cancel_url=cancel, warnings=warnings)
+
+    async def poll(self, ticket: Ticket) -> Done | Pending:
+        url = self._own(ticket.poll_url) or self._prediction(ticket)
+        answer = await self.http.ask(LABEL, "GET", url, headers=self._headers)
+        match answer.get("status"):
+            case "succeeded":
+                return Done(outputs=tuple(self._output(text) for text in finished_files(answer)))
+            case "failed":
+                raise failure(str(answer.get("error") or ""))
+            case "canceled":
+                raise JobFailed("The prediction was cancelled at Replicate.")
+            case "aborted":  # before it started, which is not billed
+                # https://replicate.com/changelog/2025-10-16-prediction-deadlines
+                raise JobFailed("Replicate gave the prediction up before it started.", cost_usd=Decimal(0))
+            case status:  # also one that is not known yet: only the four above are an end
+                return Pending(progress=progress_in(answer.get("logs")), waiting=status == "starting")
+
+    async def cancel(self, ticket: Ticket) -> None:
+        url = self._own(ticket.cancel_url) or f"{self._prediction(ticket)}/cancel"
+        try:
+            await self.http.send(LABEL, "POST", url, headers=self._headers)
+        except InvalidRequest:
+            return  # 4xx: the prediction is over or unknown, so nothing is left to cancel
+
+    def download_headers(self, output: Output, host: str) -> dict[str, str]:
+        """Output files of API predictions want the key (OpenAPI, predictions.get), at Replicate's own hosts only."""
+        return self._headers if self._is_ours(host) else {}
+
+    # ---- the wire ----------------------------------------------------------------------------------------------------
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.key}"}
+
+    def _own(self, url: Any) -> str | None:
+        """The URL, when it is at the configured origin: the key goes nowhere else."""
+        return url if isinstance(url, str) and same_origin(url, self.base_url) else None
+
+    def _is_ours(self, host: str) -> bool:
+        return host in (self.host, OUTPUT_HOST) or host.endswith(f".{OUTPUT_HOST}")
+
+    def _prediction(self, ticket: Ticket) -> str:
+        return f"{self.base_url}/predictions/{quote(ticket.job_id, safe='')}"
+
+    def _output(self, text: str) -> Output:
+        if text.startswith("data:"):
+            return Output(data=decode_data_uri(text))
+        return Output(url=text, authorised=self._is_ours(urlsplit(text).hostname or ""))
+
+    async def _create(self, model: Model, inputs: Inputs) -> dict[str, Any]:
+        """POST /predictions, the one endpoint that runs official and community models alike since August 2025
+        (https://replicate.com/changelog/2025-08-05-run-all-models-with-the-same-api-endpoint).
+
+        A server that knows only the older address answers 404, before any work: then, and only then, that one is used.
+        """
+        paid: dict[str, Any] = {"paid": True, "headers": self._headers}
+        try:
+            body = {"version": model.wire_id, "input": inputs}
+            return await self.http.send_json(LABEL, "POST", f"{self.base_url}/predictions", json=body, **paid)
+        except InvalidRequest as error:
+            if status_of(error) != 404 or ":" in model.wire_id:
+                raise
+        older = f"{self.base_url}/models/{model.wire_id}/predictions"
+        return await self.http.send_json(LABEL, "POST", older, json={"input": inputs}, **paid)
+
+    async def _images(self, model: Model, images: list[Media]) -> Inputs:
+        """The input images under the name and in the shape the model wants them. Raises NotOffered on too many."""
+        if not images:
+            return {}
+        most, field = model.limits.get("max_images_in", 0), model.limits.get("image_field")
+        if field is None or len(images) > most:
+            raise NotOffered(f"{model.id} takes at most {most} input images, {len(images)} were given.")
+        links = [await self._link(image) for image in images]
+        return {field: links if most > 1 else links[0]}
+
+    async def _link(self, image: Media) -> str:
+        """A data URI for a small file, else the URL of an upload, as Replicate's own client does."""
+        if image.size <= MAX_DATA_URI_BYTES:
+            return await asyncio.to_thread(image.data_uri)
+        if image.size > MAX_FILE_BYTES:
+            raise NotOffered(f"Replicate takes input files of at most {MAX_FILE_BYTES // 10**6} MB.")
+        name = "input" + (mimetypes.guess_extension(image.media_type) or "")
+        files = {"content": (name, await asyncio.to_thread(image.read), image.media_type)}
+        answer = await self.http.send_json(LABEL, "POST", f"{self.base_url}/files", files=files, headers=self._headers)
+        urls = answer.get("urls")
+        if not isinstance(urls, dict) or not isinstance(urls.get("get"), str):
+            raise MalformedAnswer("Replicate stored an input file but gave no address for it.")
+        return str(urls["get"])
+
+
+# ---- inputs ----------------------------------------------------------------------------------------------------------
+
+
+def image_inputs(model: Model, request: ImageRequest) -> tuple[Inputs, Warnings]:
+    """The `input` of an image model, but for its images. Raises NotOffered when more are asked than one call makes."""
+    limits, size = model.limits, asked_size(request)
+    most = limits.get("max_images_out", 1)
+    if request.n > most:
+        raise NotOffered(f"{model.id} makes at most {most} images in one call, {request.n} were asked for.")
+    ratios = limits.get("ratios", ())
+    inputs: Inputs = {"prompt": request.prompt}
+    warnings: Warnings = ()
+    if size and "custom" in ratios:
+        width, height = fit_size(size, low=limits["width_min"], high=limits["width_max"], step=limits["multiple_of"])
+        inputs |= {"aspect_ratio": "custom", "width": width, "height": height}
+        warnings = size_warning(model.id, size, f"{width}x{height}")
+    elif size and (ratio := nearest_ratio(ratios, size)):
+        inputs["aspect_ratio"] = ratio
+        warnings = size_warning(model.id, size, ratio)
+    elif request.references and "match_input_image" in ratios:
+        inputs["aspect_ratio"] = "match_input_image"
+    if "png" in limits.get("formats", ()):
+        inputs["output_format"] = "png"  # the defaults lose quality: webp or jpg
+    if request.n > 1:
+        inputs["num_outputs"] = request.n
+    if request.seed is not None:
+        inputs["seed"] = request.seed
+    return inputs, warnings
+
+
+def video_inputs(model: Model, request: VideoRequest) -> tuple[Inputs, Warnings]:
+    """The `input` of a video model, but for its first frame."""
+    limits, size = model.limits, asked_size(request)
+    duration = fit_duration(request.duration_s, limits)
+    inputs: Inputs = {"prompt": request.prompt, "duration": duration}
+    warnings = duration_warning(model.id, request.duration_s, duration)
+    if size:
+        ratio, tier = nearest_ratio(limits.get("ratios", ()), size), nearest_tier(limits.get("resolutions", ()), size)
+        inputs |= {"resolution": tier} if tier else {}
+        if ratio and not request.image:  # "Ignored if an image is used": the clip takes the image's shape
+            inputs["aspect_ratio"] = ratio
+            warnings += size_warning(model.id, size, ratio, tier)
+    if request.seed is not None:
+        inputs["seed"] = request.seed
+    return inputs, warnings
+
+
+# ---- answers ---------------------------------------------------------------------------------------------------------
+
+
+def finished_files(answer: Mapping[str, Any]) -> list[str]:
+    """The https and data URLs of a prediction that succeeded. Raises JobLost when Replicate has deleted them,
+    MalformedAnswer when there are none."""
+    output = answer.get("output")
+    if output is None and answer.get("data_removed"):
+        raise JobLost("Replicate has deleted the finished work: it keeps outputs for one hour.")
+    if files := list(files_in(output)):
+        return files
+    raise MalformedAnswer("Replicate says that the work is done but gave no file.")
+
+
+def files_in(output: Any) -> Iterator[str]:
+    """Every file URL in an output of whatever shape: a model's schema may say a string, a list, a list of lists, an
+    object or a list of objects."""
+    if isinstance(output, str):
+        if output.startswith(("https://", "http://", "data:")):
+            yield output
+        return
+    parts: Iterable[Any] = output if isinstance(output, list) else ()
+    if isinstance(output, dict):
+        parts = [output[key] for key in FILE_KEYS if key in output] or output.values()
+    for part in parts:
+        yield from files_in(part)
+
+
+def decode_data_uri(uri: str) -> bytes:
+    """The bytes inside an RFC 2397 URI. Raises MalformedAnswer when its base64 is broken."""
+    head, _, payload = uri.partition(",")
+    try:
+        return base64.b64decode(payload, validate=True) if head.endswith(";base64") else unquote_to_bytes(payload)
+    except binascii.Error as error:
+        raise MalformedAnswer("Replicate sent a file that cannot be decoded.") from error
+
+
+def failure(said: str) -> ProviderError:
+    """What a prediction with the status `failed` means."""
+    said = said.strip()[:300]
+    if BLOCKED.search(said):
+        return Moderated(f"Replicate blocked this for its content: {said}")
+    return JobFailed(f"Replicate failed to make it: {said or 'it gave no reason.'}")
+
+
+def progress_in(logs: Any) -> float | None:
+    """The last percentage of a progress bar in a prediction's logs, as 0 to 1; None when there is none."""
+    found = re.findall(r"\b(\d{1,3})%\|", logs) if isinstance(logs, str) else []
+    return min(int(found[-1]) / 100, 1.0) if found else None

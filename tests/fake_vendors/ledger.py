@@ -1,0 +1,111 @@
+"""What the vendors have seen: a submit is counted when the vendor accepts the work, whatever the client hears of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections import Counter, deque
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from starlette.requests import Request
+
+SUBMITS = (
+    "openai.chat",
+    "openai.images",
+    "openai.edits",
+    "openai.speech",
+    "openai.transcriptions",
+    "replicate",
+    "runway",
+)
+KEPT_REQUESTS = 2000
+KEPT_BODY_BYTES = 32 * 1024
+
+
+@dataclass
+class Entry:
+    """One request to a vendor or for one of its files."""
+
+    method: str
+    path: str
+    query: str
+    at: float
+    authorization: str | None
+    """The last four characters of the header, or null without one."""
+    body_digest: str
+    body: Any
+    """The JSON body when it is small, else null."""
+    status: int = 0
+    """0 while unanswered, and for ever when the connection was dropped."""
+
+
+class Ledger:
+    """Counts, and the last requests."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Start from nothing."""
+        self.submits: Counter[str] = Counter()
+        self.polls: Counter[str] = Counter()
+        self.lists: Counter[str] = Counter()
+        self.cancels: Counter[str] = Counter()
+        self.uploads: Counter[str] = Counter()
+        self.downloads = 0
+        self.failures = 0
+        self.bodies: Counter[tuple[str, str, str]] = Counter()
+        self.requests: deque[Entry] = deque(maxlen=KEPT_REQUESTS)
+
+    def record(self, scope: dict[str, Any], body: bytes) -> Entry:
+        """Write a request down."""
+        headers = dict(scope["headers"])
+        authorization = headers.get(b"authorization")
+        parsed, digest = _read(body)
+        entry = Entry(
+            method=scope["method"],
+            path=scope["path"],
+            query=scope["query_string"].decode("latin-1"),
+            at=time.time(),
+            authorization=authorization.decode("latin-1")[-4:] if authorization else None,
+            body_digest=digest,
+            body=parsed if len(body) <= KEPT_BODY_BYTES else None,
+        )
+        self.requests.append(entry)
+        return entry
+
+    def accept(self, request: Request, kind: str) -> None:
+        """Count a submit the vendor accepts."""
+        entry: Entry = request.state.entry
+        self.submits[kind] += 1
+        self.bodies[kind, entry.path, entry.body_digest] += 1
+
+    def state(self) -> dict[str, Any]:
+        """Everything as JSON. `duplicates` are the bodies accepted more than once."""
+        return {
+            "submits": {kind: self.submits[kind] for kind in SUBMITS},
+            "polls": {kind: self.polls[kind] for kind in ("replicate", "runway")},
+            "lists": {"replicate": self.lists["replicate"]},
+            "cancels": {kind: self.cancels[kind] for kind in ("replicate", "runway")},
+            "uploads": {kind: self.uploads[kind] for kind in ("replicate", "runway")},
+            "downloads": self.downloads,
+            "failures": self.failures,
+            "duplicates": [
+                {"kind": kind, "path": path, "body_digest": digest, "times": times}
+                for (kind, path, digest), times in self.bodies.items()
+                if times > 1
+            ],
+            "requests": [asdict(entry) for entry in self.requests],
+        }
+
+
+def _read(body: bytes) -> tuple[Any, str]:
+    """A JSON body and its digest, the same for every order of its keys; of another body the digest of its bytes."""
+    try:
+        parsed = json.loads(body) if body else None
+    except ValueError:
+        return None, hashlib.sha256(body).hexdigest()
+    canonical = json.dumps(parsed, sort_keys=True, separators=(",", ":")).encode() if body else b""
+    return parsed, hashlib.sha256(canonical).hexdigest()

@@ -1,0 +1,84 @@
+"""What `test_contract.py` must know of a vendor to ask every family the same questions.
+
+A vendor describes itself in `wire_<vendor>.py`, in this folder, as a module-level `WIRE = Wire(...)`. The module is
+found by its name; no list has to be edited. Answers are `httpx.Response` on both stacks, as respx wants them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import httpx
+
+from providers.base import Family
+from providers.types import Media, MediaRequest, Ticket
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """The life of a job at a slow vendor. `(method, url)` pairs are what the family must send."""
+
+    ticket: Ticket
+    """What `submit` must return for `Wire.accepted`, field for field."""
+    poll: tuple[str, str]
+    cancel: tuple[str, str]
+    pending: httpx.Response
+    """A poll's answer for a job that runs ..."""
+    progress: float | None
+    """... and the progress it tells, None where the vendor tells none."""
+    finished: httpx.Response
+    """A poll's answer for a job that is done, with at least one output."""
+    failed: httpx.Response
+    """A poll's answer for a job that failed for a reason other than its content."""
+    lost: httpx.Response
+    """A poll's or a cancel's answer for a job the vendor does not know."""
+    cancelled: httpx.Response
+    """The answer to a cancel that worked."""
+
+
+@dataclass(frozen=True)
+class Wire:
+    """One vendor on the wire."""
+
+    family: type[Family]
+    environment: Mapping[str, str]
+    """Settings the family is opened with: its key, and nothing that the default base URL does not need."""
+    key: str
+    """The secret inside `environment`, to look for where it must not be."""
+    stack: Literal["httpcore", "httpcore2"]
+    """"httpcore": our own httpx client. "httpcore2": an SDK on httpx2 (openai)."""
+    request: MediaRequest
+    submit: tuple[str, str]
+    """Method and URL of the paid call that `request` becomes."""
+    accepted: httpx.Response
+    """The answer to the submit: the finished work of a quick vendor, the accepted job of a slow one."""
+    moderated: httpx.Response
+    """Content was blocked: a quick vendor's answer to the submit, a slow vendor's answer to a poll."""
+    rate_limited: httpx.Response
+    """A 429 of this vendor that waiting cures, asking for `retry_after` seconds. Tests wait it out: a millisecond."""
+    retry_after: float
+    broken: httpx.Response
+    """A 5xx answer to the submit, in this vendor's shape."""
+    malformed: httpx.Response
+    """A 2xx answer to the submit that cannot be understood."""
+    media: Mapping[str, Media] = field(default_factory=dict)
+    jobs: Jobs | None = None
+    """None: a quick vendor, whose `submit` returns `Done`."""
+
+
+def wires() -> dict[str, Wire]:
+    """Every vendor's description, by the name of its family. Raises AttributeError when a module has no `WIRE`."""
+    found: dict[str, Wire] = {}
+    for path in sorted(Path(__file__).parent.glob("wire_*.py")):
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        wire: Wire = module.WIRE
+        found[wire.family.name] = wire
+    return found

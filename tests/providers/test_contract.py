@@ -1,0 +1,213 @@
+"""One contract for every vendor: what a family must do, whatever its wire looks like. See `contract.py`."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+import respx
+from contract import Jobs, Wire, wires
+
+from providers.base import Family
+from providers.errors import (
+    JobFailed,
+    JobLost,
+    MalformedAnswer,
+    Moderated,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    Unanswered,
+    Unauthorized,
+)
+from providers.http import Http, patiently
+from providers.types import Done, Output, Pending
+
+pytestmark = pytest.mark.anyio
+
+WIRES = wires()
+SLOW = sorted(name for name, wire in WIRES.items() if wire.jobs)
+slow_vendors = pytest.mark.parametrize("wire", SLOW, indirect=True)
+
+
+@pytest.fixture(params=sorted(WIRES))
+def wire(request: pytest.FixtureRequest) -> Wire:
+    return WIRES[request.param]
+
+
+@pytest.fixture
+def router(wire: Wire) -> Iterator[respx.MockRouter]:
+    with respx.mock(using=wire.stack, assert_all_called=False) as router:
+        yield router
+
+
+@pytest.fixture
+async def family(wire: Wire) -> AsyncIterator[Family]:
+    http = Http()
+    family = wire.family(wire.environment, http)
+    yield family
+    await family.aclose()
+    await http.aclose()
+
+
+@pytest.fixture
+def jobs(wire: Wire) -> Jobs:
+    assert wire.jobs is not None
+    return wire.jobs
+
+
+# ---- the submit ------------------------------------------------------------------------------------------------------
+
+
+async def test_accepted_request_gives_the_work_or_a_ticket(wire, router, family):
+    router.route(method=wire.submit[0], url=wire.submit[1]).mock(return_value=wire.accepted)
+    result = await family.submit(wire.request, wire.media)
+    if wire.jobs:
+        assert result == wire.jobs.ticket
+    else:
+        assert isinstance(result, Done)
+        assert result.outputs
+
+
+async def test_blocked_content_is_moderated_and_not_retried(wire, router, family):
+    method, url = wire.jobs.poll if wire.jobs else wire.submit
+    route = router.route(method=method, url=url).mock(return_value=wire.moderated)
+    with pytest.raises(Moderated) as caught:
+        await patiently(lambda: family.poll(wire.jobs.ticket) if wire.jobs else family.submit(wire.request, wire.media))
+    assert caught.value.permanent
+    assert route.call_count == 1
+
+
+async def test_rate_limit_tells_how_long_to_wait(wire, router, family):
+    router.route(method=wire.submit[0], url=wire.submit[1]).mock(return_value=wire.rate_limited)
+    with pytest.raises(RateLimited) as caught:
+        await family.submit(wire.request, wire.media)
+    assert caught.value.retry_after == pytest.approx(wire.retry_after)
+
+
+async def test_rate_limit_is_waited_out(wire, router, family):
+    route = router.route(method=wire.submit[0], url=wire.submit[1])
+    route.side_effect = [wire.rate_limited, wire.accepted]
+    await patiently(lambda: family.submit(wire.request, wire.media))
+    assert route.call_count == 2
+
+
+async def test_server_error_on_a_paid_post_is_an_unknown_outcome_sent_once(wire, router, family):
+    route = router.route(method=wire.submit[0], url=wire.submit[1]).mock(return_value=wire.broken)
+    with pytest.raises(OutcomeUnknown) as caught:
+        await patiently(lambda: family.submit(wire.request, wire.media))
+    assert caught.value.charged is None
+    assert route.call_count == 1
+
+
+@pytest.mark.parametrize("failure", [httpx.ReadTimeout("slow"), httpx.RemoteProtocolError("gone")])
+async def test_lost_answer_to_a_paid_post_is_an_unknown_outcome_sent_once(wire, router, family, failure):
+    route = router.route(method=wire.submit[0], url=wire.submit[1]).mock(side_effect=failure)
+    with pytest.raises(OutcomeUnknown):
+        await patiently(lambda: family.submit(wire.request, wire.media))
+    assert route.call_count == 1
+
+
+async def test_refused_connection_sent_nothing(wire, router, family):
+    router.route(method=wire.submit[0], url=wire.submit[1]).mock(side_effect=httpx.ConnectError("refused"))
+    with pytest.raises(NotSent) as caught:
+        await family.submit(wire.request, wire.media)
+    assert caught.value.charged is False
+
+
+async def test_unreadable_answer_was_probably_billed(wire, router, family):
+    route = router.route(method=wire.submit[0], url=wire.submit[1]).mock(return_value=wire.malformed)
+    with pytest.raises(MalformedAnswer) as caught:
+        await patiently(lambda: family.submit(wire.request, wire.media))
+    assert caught.value.charged is None
+    assert route.call_count == 1
+
+
+# ---- jobs ------------------------------------------------------------------------------------------------------------
+
+
+@slow_vendors
+async def test_job_is_polled_until_done(wire, jobs, router, family):
+    router.route(method=jobs.poll[0], url=jobs.poll[1]).side_effect = [jobs.pending, jobs.finished]
+    assert await family.poll(jobs.ticket) == Pending(progress=jobs.progress)
+    done = await family.poll(jobs.ticket)
+    assert isinstance(done, Done)
+    assert done.outputs
+
+
+@slow_vendors
+async def test_failed_job_is_permanent(wire, jobs, router, family):
+    router.route(method=jobs.poll[0], url=jobs.poll[1]).mock(return_value=jobs.failed)
+    with pytest.raises(JobFailed) as caught:
+        await family.poll(jobs.ticket)
+    assert caught.value.permanent
+
+
+@slow_vendors
+async def test_unknown_job_is_lost(wire, jobs, router, family):
+    router.route(method=jobs.poll[0], url=jobs.poll[1]).mock(return_value=jobs.lost)
+    with pytest.raises(JobLost):
+        await family.poll(jobs.ticket)
+
+
+@slow_vendors
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        {"side_effect": httpx.ReadTimeout("slow")},
+        {"side_effect": httpx.ConnectError("refused")},
+        {"return_value": httpx.Response(503)},
+        {"return_value": httpx.Response(401, json={"error": "key revoked"})},
+        {"return_value": httpx.Response(200, text="<html>")},
+    ],
+)
+async def test_poll_without_an_answer_is_no_verdict(wire, jobs, router, family, trouble):
+    router.route(method=jobs.poll[0], url=jobs.poll[1]).mock(**trouble)
+    with pytest.raises(Unanswered) as caught:
+        await family.poll(jobs.ticket)
+    assert not caught.value.permanent
+
+
+@slow_vendors
+async def test_cancel_may_be_asked_twice(wire, jobs, router, family):
+    route = router.route(method=jobs.cancel[0], url=jobs.cancel[1])
+    route.side_effect = [jobs.cancelled, jobs.lost]
+    await family.cancel(jobs.ticket)
+    await family.cancel(jobs.ticket)
+    assert route.call_count == 2
+
+
+# ---- the key ---------------------------------------------------------------------------------------------------------
+
+
+async def test_output_of_another_host_is_fetched_without_the_key(wire, family):
+    for host in ("elsewhere.test", f"{family.host}.elsewhere.test", f"x{family.host}"):
+        headers = family.download_headers(Output(url=f"https://{host}/a.png", authorised=True), host)
+        assert wire.key not in str(headers)
+
+
+@slow_vendors
+async def test_job_addresses_on_another_host_are_not_used(wire, jobs, router, family):
+    elsewhere = router.route(host="elsewhere.test").respond(200, json={})
+    router.route(method=jobs.poll[0], url=jobs.poll[1]).mock(return_value=jobs.pending)
+    router.route(method=jobs.cancel[0], url=jobs.cancel[1]).mock(return_value=jobs.cancelled)
+    ticket = jobs.ticket.model_copy(
+        update={"poll_url": "https://elsewhere.test/p", "cancel_url": "https://elsewhere.test/c"}
+    )
+    await family.poll(ticket)
+    await family.cancel(ticket)
+    assert not elsewhere.called
+
+
+async def test_refused_key_is_not_quoted(wire, router, family):
+    answer = httpx.Response(401, json={"error": {"message": f"Incorrect API key provided: {wire.key}"}})
+    router.route(method=wire.submit[0], url=wire.submit[1]).mock(return_value=answer)
+    with pytest.raises(Unauthorized) as caught:
+        await family.submit(wire.request, wire.media)
+    assert wire.key not in str(caught.value)
+
+
+async def test_family_without_its_key_says_what_to_set(wire):
+    family = wire.family({}, Http())
+    assert family.key_names[0] in (family.unavailable() or "")
+    await family.aclose()
+    await family.http.aclose()
