@@ -10,12 +10,14 @@ from typing import Any
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
+from dbos import error as dbos_error
 
 from app.accounts.budgets import Budgets
 from app.assets.records import Records
 from app.assets.store import Store
 from app.db import Database
 from app.generations.events import Events
+from app.generations.gate import Gate
 from app.generations.parts import Parts
 from app.generations.service import Service
 from app.generations.workflows import APPLICATION_VERSION, Workflows
@@ -67,10 +69,13 @@ async def open_house(
         stack.push_async_callback(registry.aclose)
         # Within one process the bell rings; on a shared database others' news is polled for.
         events = Events(db, poll_s=2.0 if db.dialect == "sqlite" else 0.2)
-        parts = Parts(settings, db, events, Budgets(db), Records(db), store, http, registry, built_in(), metrics)
+        parts = Parts(
+            settings, db, events, Budgets(db), Records(db), store, http, registry, built_in(), metrics, Gate()
+        )
         service = Service(parts, Workflows(parts))
         launch_dbos(settings)
         stack.callback(DBOS.destroy)
+        stack.push_async_callback(parts.gate.close, settings.shutdown_grace_s)
         await service.recover()
         if ending := registry.catalogue.warnings():
             log.warning("Models that will be gone within 60 days:\n  %s", "\n  ".join(ending))
@@ -79,7 +84,6 @@ async def open_house(
 
 def launch_dbos(settings: Settings) -> None:
     """Start the workflow engine; unfinished workflows of this executor go on by themselves."""
-    logging.getLogger("dbos").setLevel(logging.WARNING)
     config: DBOSConfig = {
         "name": "impresario",
         "application_version": APPLICATION_VERSION,
@@ -95,7 +99,17 @@ def launch_dbos(settings: Settings) -> None:
         url = settings.database_url
     config["system_database_url"] = url
     DBOS(config=config)
+    engine_log = logging.getLogger("dbos")  # speaks with everybody else's format
+    engine_log.handlers.clear()
+    engine_log.propagate = True
+    engine_log.addFilter(is_news)
     DBOS.launch()
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """A cancelled workflow is what was asked for, not an error to log with a traceback."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, dbos_error.DBOSAwaitedWorkflowCancelledError | dbos_error.DBOSWorkflowCancelledError)
 
 
 def _sqlite_engine(url: str) -> sa.Engine:

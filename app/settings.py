@@ -42,6 +42,8 @@ class Settings(BaseSettings):
     video_deadline_s: float = Field(1800.0, gt=0, description="How long a video job may run.")
     speech_deadline_s: float = Field(600.0, gt=0, description="How long a speech job may run.")
 
+    shutdown_grace_s: float = Field(30.0, ge=0, description="How long a stopping process lets requests end.")
+
     max_upload_bytes: int = Field(100 * 1024**2, gt=0, description="Largest file POST /files takes.")
     max_download_bytes: int = Field(2 * 1024**3, gt=0, description="Largest finished work fetched from a vendor.")
     max_body_bytes: int = Field(1024**2, gt=0, description="Largest JSON body.")

@@ -31,7 +31,7 @@ class Metrics:
             "impresario_generation_seconds", "From request to end.", buckets=SECONDS, registry=self.registry
         )
         self.calls = Counter(
-            "impresario_vendor_calls", "Calls to vendors, by outcome.", ("vendor", "state"), registry=self.registry
+            "impresario_vendor_calls", "Paid calls by the state they came to.", ("state",), registry=self.registry
         )
         self.requests = Counter(
             "impresario_http_requests", "HTTP requests.", ("method", "route", "status"), registry=self.registry

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import Database, calls, now
 from app.errors import BudgetExceeded
+from app.telemetry import Metrics
 
 Row = Mapping[str, Any]
 UNSETTLED = ("reserved", "submitted", "unknown")
@@ -56,8 +57,9 @@ class Spending:
 class Budgets:
     """Reserves before a call, settles or releases after it."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, metrics: Metrics) -> None:
         self._db = db
+        self._metrics = metrics
 
     async def reserve(self, connection: AsyncConnection, intent: Intent, cap_usd: Decimal | None) -> Row | None:
         """Write the intent down. Returns the row that was there already, if the call was begun before.
@@ -138,6 +140,8 @@ class Budgets:
         await self._set(connection, call_id, {"result": result})
 
     async def _set(self, connection: AsyncConnection, call_id: str, values: Mapping[str, Any]) -> None:
+        if "state" in values:
+            self._metrics.calls.labels(values["state"]).inc()
         await connection.execute(sa.update(calls).where(calls.c.id == call_id).values(**values))
 
     async def of_generations(self, generation_ids: Iterable[str]) -> list[Row]:

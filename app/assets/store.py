@@ -54,7 +54,7 @@ class Store:
 
     async def aclose(self) -> None:
         """Let the workers finish."""
-        await asyncio.to_thread(self._workers.shutdown)
+        self._workers.shutdown(cancel_futures=True)
 
     async def off_loop(self, work: Callable[..., T], *args: Any) -> T:
         """Run blocking work on the store's few threads."""

@@ -19,6 +19,7 @@ from providers.http import Http
 from providers.registry import Registry
 
 from .events import Events
+from .gate import Gate
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Parts:
     registry: Registry
     toolbox: Toolbox
     metrics: Metrics
+    gate: Gate
 
     def agent_model(self) -> str:
         """The planner: `AGENT_MODEL`, or the offline one while the keyless stand-in is all there is."""

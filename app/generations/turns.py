@@ -50,13 +50,12 @@ class Turns:
 
     async def complete(self, turn: Turn) -> dict[str, Any]:
         """`{"reply": ...}` or `{"problem": ...}`, as plain JSON; the same again when asked again after a crash."""
-        try:
-            call_id, earlier = await self._reserve(turn)
-        except BudgetExceeded as error:
-            return {"problem": problem_of(error)}
-        if earlier is not None:
-            return earlier
-        return await self._call(turn, call_id)
+        async with self._parts.gate.passing():
+            try:
+                call_id, earlier = await self._reserve(turn)
+            except BudgetExceeded as error:
+                return {"problem": problem_of(error)}
+            return earlier if earlier is not None else await self._call(turn, call_id)
 
     async def _reserve(self, turn: Turn) -> tuple[str, dict[str, Any] | None]:
         """The first attempt not yet made, its receipt written; or the outcome of one that was finished."""

@@ -52,6 +52,10 @@ class Workflows(DBOSConfiguredInstance):
     @DBOS.workflow(name="generate")
     async def generate(self, generation_id: str) -> None:
         """One generation, from its row to its end."""
+        with self._parts.gate.working():
+            await self._generate(generation_id)
+
+    async def _generate(self, generation_id: str) -> None:
         try:
             begun = opened(await DBOS.run_step_async({"name": "begin"}, self._begin, generation_id))
             frame = read_frame(begun["frame"])
@@ -115,6 +119,7 @@ class Workflows(DBOSConfiguredInstance):
         response: str | None = None,
         error: Mapping[str, Any] | None = None,
     ) -> None:
+        ended = now()
         async with self._parts.events.recording(generation_id) as connection:
             changed = await connection.execute(
                 sa.update(generations)
@@ -132,6 +137,10 @@ class Workflows(DBOSConfiguredInstance):
     @DBOS.workflow(name="call_tool")
     async def call_tool(self, frame_json: Json, turn: int, position: int, call_json: Json) -> Json:
         """One tool call: its answer for the planner, whatever happened."""
+        with self._parts.gate.working():
+            return await self._call_tool(frame_json, turn, position, call_json)
+
+    async def _call_tool(self, frame_json: Json, turn: int, position: int, call_json: Json) -> Json:
         frame, call = read_frame(frame_json), ToolCall.model_validate(call_json)
         step = step_id(frame.generation_id, turn, position)
         await self._tool_started(frame, step, turn, position, call)

@@ -58,6 +58,12 @@ class Works:
     ) -> dict[str, Any]:
         """Hire the vendor. Returns `{"assets": [...]}` when it was quick, `{"job": call id}` when there is a job to
         collect, or `{"problem": ...}`; and the same again when asked again after a crash."""
+        async with self._parts.gate.passing():
+            return await self._submit(generation_id, step_id, call_id, request, cap_usd)
+
+    async def _submit(
+        self, generation_id: str, step_id: str, call_id: str, request: MediaRequest, cap_usd: Decimal | None
+    ) -> dict[str, Any]:
         try:
             model = self._model(request.model)
             intent = self._intent(generation_id, step_id, call_id, request, model)
