@@ -70,7 +70,17 @@ async def open_house(
         # Within one process the bell rings; on a shared database others' news is polled for.
         events = Events(db, poll_s=2.0 if db.dialect == "sqlite" else 0.2)
         parts = Parts(
-            settings, db, events, Budgets(db), Records(db), store, http, registry, built_in(), metrics, Gate()
+            settings=settings,
+            db=db,
+            events=events,
+            budgets=Budgets(db, metrics),
+            records=Records(db),
+            store=store,
+            http=http,
+            registry=registry,
+            toolbox=built_in(),
+            metrics=metrics,
+            gate=Gate(),
         )
         service = Service(parts, Workflows(parts))
         launch_dbos(settings)

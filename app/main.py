@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from app.api import assets, errors, generations, pages, system
+from app.api.plain import PlainTextProblems
 from app.api.schema import describe
 from app.assembly import open_house
 from app.settings import LOOPBACK, Settings, read_environment
@@ -35,10 +36,12 @@ def create_app(settings: Settings | None = None, environment: Mapping[str, str] 
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        max_body_size=settings.max_upload_bytes + settings.max_body_bytes,
+        max_body_size=settings.max_body_bytes,
     )
     errors.install(app)
-    for router in (generations.router, assets.router, system.router):
+    large = APIRouter(max_body_size=settings.max_upload_bytes + settings.max_body_bytes)
+    large.include_router(assets.uploads)
+    for router in (generations.router, large, assets.router, system.router):
         app.include_router(router)
     pages.mount(app)
     describe(app)
@@ -49,5 +52,6 @@ def create_app(settings: Settings | None = None, environment: Mapping[str, str] 
         app.add_middleware(
             CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=exposed
         )
+    app.add_middleware(PlainTextProblems)
     app.add_middleware(MeasureRequests, metrics=metrics)
     return app

@@ -42,7 +42,8 @@ class Family:
 
     def __init__(self, environment: Mapping[str, str], http: Http) -> None:
         self.http = http
-        self.key = next((environment[name] for name in self.key_names if environment.get(name)), None)
+        keys = (environment.get(name, "").strip() for name in self.key_names)
+        self.key = next((key for key in keys if key), None)
         configured = environment.get(self.base_url_name) if self.base_url_name else None
         self.base_url = (configured or self.default_base_url).rstrip("/")
         self.host = urlsplit(self.base_url).hostname or ""

@@ -20,8 +20,8 @@ from .base import Family
 from .catalogue import load_models
 from .errors import InvalidRequest, JobLost
 from .http import Http
-from .offline_film import LONGEST_S, SHORTEST_S, film_scene, film_still, filmable_size
 from .offline_film import LARGEST as LARGEST_FILM
+from .offline_film import LONGEST_S, SHORTEST_S, film_scene, film_still, filmable_size
 from .offline_jobs import Jobs, Render, Work
 from .offline_picture import LARGEST, describe_picture, draw_picture, drawable_size, open_picture
 from .offline_planner import plan
@@ -184,7 +184,7 @@ def why_not(environment: Mapping[str, str]) -> str | None:
 
 def ticket_for(request: VideoRequest) -> Ticket:
     """A ticket that holds the request itself; two equal requests share one, and one rendering."""
-    text = request.model_dump_json(exclude_defaults=True).encode()
+    text = request.model_dump_json().encode()
     return Ticket(
         job_id=hashlib.sha256(text).hexdigest()[:32],
         poll_url=TICKET + base64.urlsafe_b64encode(text).decode(),

@@ -124,9 +124,11 @@ class Workflows(DBOSConfiguredInstance):
             changed = await connection.execute(
                 sa.update(generations)
                 .where(generations.c.id == generation_id, generations.c.status.in_(("queued", "running")))
-                .values(status=status, stop_reason=stop_reason, response=response, error=error, completed_at=now())
+                .values(status=status, stop_reason=stop_reason, response=response, error=error, completed_at=ended)
+                .returning(generations.c.created_at)
             )
-            if changed.rowcount:
+            if (created := changed.scalar()) is not None:
+                self._parts.metrics.generation_seconds.observe((ended - created).total_seconds())
                 self._parts.metrics.generations.labels(status, stop_reason).inc()
                 name: Any = f"generation.{status}"
                 data = {"status": status, "stop_reason": stop_reason, "response": response, "error": error}

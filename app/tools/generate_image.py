@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from pydantic import Field
 
@@ -12,7 +13,6 @@ from .base import Arguments, Context, InvalidArguments, Maker
 
 SIZE = re.compile(r"(\d{2,5})\s*[xX:*]\s*(\d{2,5})")
 SHAPES = {"square": (1024, 1024), "landscape": (1536, 1024), "portrait": (1024, 1536)}
-LONG_SIDE = 1536
 
 
 class ImageArguments(Arguments):
@@ -35,16 +35,16 @@ class GenerateImage(Maker[ImageArguments]):
         return ImageRequest(model="", prompt=arguments.prompt, width=width, height=height)
 
 
-def parse_size(text: str | None) -> tuple[int | None, int | None]:
-    """Width and height in pixels; a ratio such as 16:9 gets a long side of 1536. Raises InvalidArguments."""
+def parse_size(text: str | None, shapes: Mapping[str, tuple[int, int]] = SHAPES) -> tuple[int | None, int | None]:
+    """Width and height in pixels; a ratio such as 16:9 gets landscape's long side. Raises InvalidArguments."""
     if text is None or text.strip().lower() in ("", "auto"):
         return None, None
-    if shape := SHAPES.get(text.strip().lower()):
+    if shape := shapes.get(text.strip().lower()):
         return shape
     if ratio := re.fullmatch(r"\s*(\d{1,2})\s*:\s*(\d{1,2})\s*", text):
         across, down = int(ratio[1]), int(ratio[2])
         if across and down:
-            scale = LONG_SIDE / max(across, down)
+            scale = shapes["landscape"][0] / max(across, down)
             return max(64, round(across * scale / 16) * 16), max(64, round(down * scale / 16) * 16)
     if (pixels := SIZE.fullmatch(text.strip())) and all(16 <= int(side) <= 16_384 for side in pixels.groups()):
         return int(pixels[1]), int(pixels[2])

@@ -9,6 +9,8 @@ from providers.types import VideoRequest
 from .base import Arguments, Context, InvalidArguments, Maker
 from .generate_image import parse_size
 
+SHAPES = {"square": (960, 960), "landscape": (1280, 720), "portrait": (720, 1280)}
+
 
 class VideoArguments(Arguments):
     prompt: str = Field(min_length=1, max_length=32_000, description="The scene, the motion and the camera.")
@@ -28,7 +30,7 @@ class GenerateVideo(Maker[VideoArguments]):
     async def request(self, arguments: VideoArguments, context: Context) -> VideoRequest:
         if arguments.image is not None and (kind := await context.asset_type(arguments.image)) != "image":
             raise InvalidArguments(f"{arguments.image} is of type {kind}; image must be the id of a picture.")
-        width, height = parse_size(arguments.size)
+        width, height = parse_size(arguments.size, SHAPES)
         return VideoRequest(
             model="",
             prompt=arguments.prompt,

@@ -1,0 +1,81 @@
+/* The generation named in the address (#gen_...): shown as it stands, followed until it ends. */
+
+import { ask } from "./api.js";
+import { say } from "./dom.js";
+import { follow } from "./events.js";
+import { clearSteps, showStep, stepOf } from "./progress.js";
+import { clearResults, showAssets, showResults } from "./results.js";
+import { ended, telling } from "./wording.js";
+
+const card = document.querySelector("#generation");
+const prompt = document.querySelector("#generation-prompt");
+const status = document.querySelector("#status");
+const problem = document.querySelector("#generation-problem");
+const cancel = document.querySelector("#cancel");
+let leave = () => {};
+
+async function open() {
+  const id = location.hash.slice(1);
+  if (!/^gen_[0-9a-z]{26}$/.test(id)) return;
+  let shown = true;
+  let stopFollowing = () => {};
+  leave();
+  leave = () => {
+    shown = false;
+    stopFollowing();
+  };
+  clear();
+
+  async function refresh() {
+    const generation = await ask(`generations/${id}`);
+    if (shown) show(generation);
+    return generation;
+  }
+
+  function take(name, data) {
+    const step = stepOf(name, data);
+    if (step) showStep(step);
+    if (telling(name, data)) status.textContent = telling(name, data);
+    if (name === "asset.created") refresh().catch(() => {}); // the end brings it all the same
+    if (ended(data.status)) show(data);
+  }
+
+  function connection(open) {
+    if (!open) status.textContent = "The connection is lost; trying again…";
+  }
+
+  try {
+    const generation = await refresh();
+    if (shown && !ended(generation.status)) stopFollowing = follow(id, take, connection);
+  } catch (error) {
+    if (shown) say(problem, error.message);
+  }
+}
+
+function clear() {
+  clearSteps();
+  clearResults();
+  say(problem, null);
+  prompt.textContent = status.textContent = "";
+  cancel.hidden = true;
+  card.hidden = false;
+}
+
+function show(generation) {
+  const over = ended(generation.status);
+  prompt.textContent = generation.prompt;
+  for (const step of generation.steps.filter((step) => step.kind === "tool")) showStep(step);
+  showAssets(generation.assets);
+  cancel.hidden = over;
+  if (!over) {
+    status.textContent ||= telling("generation.created", generation);
+    return;
+  }
+  status.textContent = telling(`generation.${generation.status}`, generation);
+  say(problem, generation.error?.message);
+  showResults(generation);
+  document.dispatchEvent(new Event("generation:ended"));
+}
+
+addEventListener("hashchange", open);
+open();

@@ -1,0 +1,54 @@
+/* Each tool call as a row: what it is, how far it is, how it ended. */
+
+import { make } from "./dom.js";
+import { toolName } from "./wording.js";
+
+const list = document.querySelector("#steps");
+const rows = new Map();
+
+export function clearSteps() {
+  rows.clear();
+  list.replaceChildren();
+}
+
+/* What an event tells about a step, in the words of the step itself; null when it is about none. */
+export function stepOf(name, data) {
+  const id = data.step_id;
+  if (name === "tool.started") return { id, name: data.name, arguments: data.arguments, status: "running" };
+  if (name === "tool.progress") return { id, progress: data.progress, waiting: data.waiting };
+  if (name === "tool.completed") return { id, name: data.name, status: "completed" };
+  if (name === "tool.failed") return { id, name: data.name, status: "failed", error: data.error.message };
+  return null;
+}
+
+export function showStep(step) {
+  const row = rows.get(step.id) ?? added(step);
+  if (!row) return;
+  if (step.status) row.item.dataset.status = step.status;
+  if (step.progress > 0) row.bar.value = step.progress;
+  if (step.status === "completed") row.bar.value = 1;
+  row.bar.hidden = ["failed", "cancelled"].includes(row.item.dataset.status);
+  row.note.textContent = note(row.item.dataset.status, step);
+  row.why.textContent = step.error ?? "";
+}
+
+function added(step) {
+  if (!step.name) return null; // progress of a step not heard of yet
+  const asked = step.arguments?.prompt ?? step.arguments?.text ?? "";
+  const row = {
+    note: make("span", { class: "note" }),
+    why: make("span", { class: "why" }),
+    bar: make("progress", { max: 1, "aria-label": toolName(step.name) }),
+  };
+  const what = make("span", { class: "what" }, make("b", {}, toolName(step.name)), ` ${asked}`);
+  row.item = make("li", {}, make("span", { class: "mark", "aria-hidden": "true" }), what, row.bar, row.note, row.why);
+  list.append(row.item);
+  rows.set(step.id, row);
+  return row;
+}
+
+function note(status, step) {
+  if (status !== "running") return status === "completed" ? "done" : status;
+  if (step.waiting) return "in line";
+  return step.progress > 0 ? `${Math.round(step.progress * 100)}%` : "working";
+}

@@ -1,0 +1,83 @@
+/* What came of it: pictures, players, the answer, the warnings, the cost. */
+
+import { make, say } from "./dom.js";
+import { money, seconds } from "./wording.js";
+
+const list = document.querySelector("#assets");
+const response = document.querySelector("#response");
+const warnings = document.querySelector("#warnings");
+const receipt = document.querySelector("#receipt");
+
+export function clearResults() {
+  list.replaceChildren();
+  for (const element of [response, warnings, receipt]) element.hidden = true;
+}
+
+/* Adds what is new in its place; what is shown stays as it is, since it may be playing. */
+export function showAssets(assets) {
+  assets.forEach((asset, place) => {
+    let item = list.querySelector(`[data-id="${CSS.escape(asset.id)}"]`);
+    if (!item) {
+      item = make("li", { "data-id": asset.id, "data-type": asset.type }, figure(asset));
+      list.insertBefore(item, list.children[place] ?? null);
+    }
+    item.querySelector(".facts").textContent = facts(asset);
+  });
+}
+
+export function showResults(generation) {
+  say(response, generation.response);
+  warnings.hidden = !generation.warnings.length;
+  warnings.replaceChildren(...generation.warnings.map((warning) => make("li", {}, warning)));
+  receipt.hidden = false;
+  receipt.replaceChildren(
+    make("span", { id: "cost" }, `Cost: ${cost(generation)}`),
+    make("a", { href: `generations/${generation.id}`, target: "_blank", rel: "noopener" }, "As JSON"),
+  );
+}
+
+function cost(generation) {
+  if (generation.cost_usd === null || generation.cost_is_complete) return money(generation.cost_usd);
+  return `${money(generation.cost_usd)} and a part that is not known`;
+}
+
+/* The address as seen from here: the server may be known by another name outside, and this page asks its own only. */
+function address(asset, of, more = {}) {
+  const query = new URLSearchParams({ ...Object.fromEntries(new URL(asset.url).searchParams), ...more }).toString();
+  return `assets/${asset.id}/${of}${query && "?"}${query}`;
+}
+
+function figure(asset) {
+  const download = make("a", { href: address(asset, "content", { download: 1 }), download: true }, "Download");
+  const caption = make("figcaption", {}, make("span", { class: "facts" }), download);
+  return make("figure", {}, shown(asset), caption);
+}
+
+function shown(asset) {
+  const src = address(asset, "content");
+  const words = asset.prompt ?? asset.filename ?? asset.type;
+  const size = { width: asset.width, height: asset.height };
+  switch (asset.type) {
+    case "image":
+      return make(
+        "a",
+        { href: src, target: "_blank", rel: "noopener" },
+        make("img", { src: address(asset, "thumbnail"), alt: words, ...size }),
+      );
+    case "video": {
+      const poster = address(asset, "thumbnail");
+      return make("video", { src, poster, controls: true, preload: "metadata", playsinline: true, "aria-label": words, ...size });
+    }
+    case "speech":
+    case "audio":
+      return make("audio", { src, controls: true, preload: "metadata", "aria-label": words });
+    default:
+      return null;
+  }
+}
+
+function facts(asset) {
+  const size = asset.width ? `${asset.width} × ${asset.height}` : null;
+  const length = asset.duration_s ? seconds(asset.duration_s) : null;
+  return [asset.model, size, length, money(asset.cost_usd)].filter(Boolean).join(" · ");
+}
