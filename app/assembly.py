@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -89,7 +90,16 @@ async def open_house(
         await service.recover()
         if ending := registry.catalogue.warnings():
             log.warning("Models that will be gone within 60 days:\n  %s", "\n  ".join(ending))
+        warming = asyncio.create_task(registry.warm_up())
+        warming.add_done_callback(report)
+        stack.callback(warming.cancel)
         yield House(settings, parts, service)
+
+
+def report(task: asyncio.Task[None]) -> None:
+    """Log what went wrong in a background task; nothing depends on its success."""
+    if not task.cancelled() and (error := task.exception()):
+        log.warning("a family could not warm up: %s", error)
 
 
 def launch_dbos(settings: Settings) -> None:

@@ -36,13 +36,15 @@ def create_app(settings: Settings | None = None, environment: Mapping[str, str] 
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        max_body_size=settings.max_body_bytes,
     )
     errors.install(app)
+    small = APIRouter(max_body_size=settings.max_body_bytes)
     large = APIRouter(max_body_size=settings.max_upload_bytes + settings.max_body_bytes)
+    for router in (generations.router, assets.router, system.router):
+        small.include_router(router)
     large.include_router(assets.uploads)
-    for router in (generations.router, large, assets.router, system.router):
-        app.include_router(router)
+    app.include_router(small)
+    app.include_router(large)
     pages.mount(app)
     describe(app)
     if settings.loopback_only():  # a page elsewhere must not reach this server through a name that leads here

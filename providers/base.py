@@ -89,5 +89,8 @@ class Family:
                 return model
         raise NotOffered(f"{self.name} has no model {model_id!r}.")
 
+    async def warm_up(self) -> None:
+        """Load what the first call would otherwise wait for. Called once, in the background, after the start."""
+
     async def aclose(self) -> None:
         """Release what the family opened itself."""

@@ -42,20 +42,34 @@ from .offline_words import (
 
 MOST_WISHES = 12
 MOST_MODIFIERS = 7
+SENTENCE_WORDS = 3
+"""A quotation of fewer words is a name, not something to be read aloud."""
 
 
 @dataclass(frozen=True)
 class Wish:
-    """One work asked for. `subject` is what it shows or is about, `text` the words to be spoken."""
+    """One work asked for."""
 
     kind: Kind
-    subject: str = ""
+    about: str = ""
+    """What it shows or speaks of; empty or a pronoun while it is still to be found elsewhere."""
+    frame: str = "{}"
+    """How that is put: "{}, watercolor", "logo for {}"."""
+    view: str = ""
+    """What tells it from other works about the same."""
     text: str = ""
+    """The words to be spoken."""
     size: str | None = None
     duration_s: float | None = None
     voice: str | None = None
     animates: bool = False
     """A clip that brings a picture to life which was given, or is made beside it."""
+
+    @property
+    def prompt(self) -> str:
+        """What to make, in full."""
+        put = self.frame.replace("{}", self.about)
+        return f"{put}, {self.view}" if self.view else put
 
 
 @dataclass(frozen=True)
@@ -199,7 +213,7 @@ def _phrase(words: list[Token], i: int) -> tuple[int, tuple[str, ...]] | None:
 def _follows(words: list[Token], i: int) -> bool:
     """Whether what comes after the i-th word lets it stand by itself: "video of", not "video game"."""
     after = words[i + 1].word if i + 1 < len(words) else "."
-    return after in FOLLOWERS or after.endswith("ing") or not after[0].isalpha()
+    return after in FOLLOWERS or (after.endswith("ing") and after not in NOUNS) or not after[0].isalpha()
 
 
 def _verb(words: list[Token], i: int) -> Mention | None:
@@ -217,7 +231,7 @@ def _verb(words: list[Token], i: int) -> Mention | None:
 
 def _count(modifiers: tuple[str, ...], *, plural: bool) -> int:
     """How many are asked for; a number before "second" is a length, not a count."""
-    for word, after in zip(modifiers, (*modifiers[1:], ""), strict=True):
+    for word, after in zip(modifiers, (*modifiers[1:], ""), strict=False):
         if re.fullmatch(r"(?:second|sec|minute|min|s)s?(?:-long)?", after):
             continue
         number = COUNTS.get(singular(word)) or (int(word) if re.fullmatch(r"\d{1,3}", word) else 0)
@@ -242,35 +256,52 @@ def read_wishes(prompt: str, earlier: Sequence[str] = ()) -> tuple[Wish, ...]:
     prompts before it, oldest first, for a prompt that builds on them ("make it darker")."""
     quotes = Quotes(prompt)
     before, entries = items(quotes.text)
-    context = Context(quotes, topic(before) if entries else None, earlier)
-    parts = entries or [quotes.text]
-    drafts = [wish for part in parts for wish in context.read(part, listed=bool(entries))]
+    context = Context(quotes, earlier)
+    drafts = context.read_list(before, entries) if entries else list(context.read(quotes.text))
     return tuple(context.completed(drafts))[:MOST_WISHES]
 
 
 class Context:
     """What the wishes of one prompt share."""
 
-    def __init__(self, quotes: Quotes, shared: str | None, earlier: Sequence[str]) -> None:
+    def __init__(self, quotes: Quotes, earlier: Sequence[str]) -> None:
         self.quotes = quotes
-        self.shared = shared
         self.earlier = earlier
+        self.shared: str | None = None
+        """What the prompt says that everything is about."""
         self.loose_quote: str | None = None
         """A quotation outside every wish: the slogan, the text to speak."""
 
-    def read(self, text: str, *, listed: bool) -> Iterator[Wish]:
+    def read_list(self, before: str, entries: list[str]) -> list[Wish]:
+        """The wishes of a list: what stands before it says what its entries are ("three clips:") or are about."""
+        found = mentions(before)
+        announced = found[-1] if found and not cleaned(before[found[-1].end :], lengths=True) else None
+        wishes = list(self.read(before[: announced.start])) if announced and len(found) > 1 else []
+        wishes += list(self.read(before)) if found and not announced else []
+        self.shared = self.shared or (None if found else self._topic(before))
+        for entry in entries:
+            if announced and not mentions(entry):
+                single = replace(announced, count=1)
+                wishes += self._mentioned(single, f" of {entry}", before, find_size(before))
+            else:
+                wishes += self.read(entry)
+        return wishes
+
+    def read(self, text: str) -> Iterator[Wish]:
         """The wishes of a text, their subjects and texts still as they stand there, or empty."""
         found = mentions(text)
         if not found:
-            if listed or not beyond(text):
+            if not beyond(text):
                 yield from self._described(text)
             return
         lead = text[: found[0].start]
-        self.loose_quote = self.loose_quote or self.quotes.first(lead)
+        said = self.quotes.first(lead) or ""
+        if len(said.split()) >= SENTENCE_WORDS:
+            self.loose_quote = said
         change = self._change(lead)
         if change:
             yield from self._changed(change)
-        self.shared = self.shared or (None if change is not None else topic(lead))
+        self.shared = self.shared or (None if change is not None else self._topic(lead))
         size = find_size(lead)
         ends = [mention.start for mention in found[1:]] + [len(text)]
         for mention, end in zip(found, ends, strict=True):
@@ -278,21 +309,24 @@ class Context:
 
     def completed(self, drafts: list[Wish]) -> Iterator[Wish]:
         """The wishes with the subjects and texts they did not have themselves."""
-        own = [wish.subject for wish in drafts]
+        own = [wish.about for wish in drafts]
         pictured = any(wish.kind == "image" for wish in drafts) or bool(self.earlier)
+        spoken = next((re.split(r"[.!?\n]", wish.text)[0] for wish in drafts if wish.text), "")
         for i, wish in enumerate(drafts):
+            points = wish.about in PRONOUNS
             nearest = next((s for s in (*reversed(own[:i]), *own[i + 1 :]) if s and s not in PRONOUNS), None)
-            given = self.shared or nearest or self._before() or ""
+            given = nearest if points else self.shared or nearest
+            about = wish.about if wish.about and not points else given or self.shared or self._before() or ""
             if wish.kind == "speech":
-                text = wish.text or ("" if wish.subject else self.loose_quote or "")
-                subject = given if not wish.subject or wish.subject in PRONOUNS else wish.subject
-                yield replace(wish, subject=subject, text=text or composed(subject))
-                continue
-            points = wish.subject in PRONOUNS
-            subject = given if points or not wish.subject else wish.subject
-            subject = subject.replace("{}", given or "an abstract composition")
-            animates = wish.kind == "video" and (wish.animates or (points and pictured))
-            yield replace(wish, subject=subject or "an abstract composition", animates=animates)
+                text = wish.text or ("" if wish.about else self.loose_quote) or composed(about)
+                yield replace(wish, about=about, text=text)
+            else:
+                animates = wish.kind == "video" and (wish.animates or (points and pictured))
+                yield replace(wish, about=about or spoken or "an abstract composition", animates=animates)
+
+    def _topic(self, lead: str) -> str | None:
+        found = topic(lead)
+        return self.quotes.restore(found) if found else None
 
     # ---- one mention ----
 
@@ -305,41 +339,34 @@ class Context:
         size = find_size(phrase) or find_size(owned) or next(named, None) or size
         length = (find_duration(phrase) or find_duration(owned)) if mention.kind == "video" else None
         points = mention.kind == "video" and bool(re.search(r"\b(?:it|this|that|them)\s+(?:in)?to\b|\bmake it\b", lead))
-        for said in self._shared_out(owned, mention.count):
-            subject = self._subject(mention, said)
-            animates = points or mention.noun == "animate"
-            yield Wish(mention.kind, subject, size=size, duration_s=length, animates=animates)
+        wish = Wish(mention.kind, size=size, duration_s=length, animates=points or mention.noun == "animate")
+        parts = self._listed(owned, mention.count)
+        for n in range(min(mention.count, MOST_WISHES)):
+            about, frame = self._subject(mention, parts[n] if parts else owned)
+            view = VIEWS[n % len(VIEWS)] if n and not parts else ""
+            yield replace(wish, about=about, frame=frame, view=view)
 
-    def _shared_out(self, owned: str, count: int) -> Iterator[str]:
-        """The owned text for each of `count` works: one entry each where it lists as many, else varied views of it."""
-        if count > 1:
-            after_colon = owned.lstrip().removeprefix(":") if owned.lstrip().startswith(":") else ""
-            each = [part for part in re.split(r",\s*(?:and\s+)?|\s+and\s+|;\s*", after_colon.strip(" .")) if part.strip()]
-            if len(each) != count:
-                each = re.findall(r"\bone\s+(?:of|showing|with|about|for)\s+(.+?)(?=,|\s+and\s+one\b|[.;]|$)", owned)
-            if len(each) == count:
-                yield from (f"of {part}" for part in each)
-                return
-        yield owned
-        for n in range(1, min(count, MOST_WISHES)):
-            yield f"{owned.rstrip(' .,;')}{VIEW_MARK}{n}"
+    def _listed(self, owned: str, count: int) -> list[str]:
+        """The owned text for each of `count` works, where it has an entry for each: ": a cat, a dog and a bird"."""
+        entries = re.match(r"\s*:(.+)", owned, re.DOTALL)
+        each = re.split(r",\s*(?:and\s+)?|\s+and\s+|;\s*", entries[1].strip(" .\n")) if entries else []
+        if len(each) != count:
+            each = re.findall(r"\bone\s+(?:of|showing|with|about|for)\s+(.+?)(?=,|\s+and\s+one\b|[.;]|$)", owned)
+        return [f"of {part}" for part in each] if len(each) == count > 1 else []
 
-    def _subject(self, mention: Mention, owned: str) -> str:
-        """What a picture or a clip shows, with the style its noun phrase asks for; `{}` stands for what is shared."""
-        owned, _, view = owned.partition(VIEW_MARK)
-        what = cleaned(owned, lengths=mention.kind == "video")
-        manner, about = _manner(mention.modifiers)
+    def _subject(self, mention: Mention, owned: str) -> tuple[str, str]:
+        """What a picture or a clip shows, empty where it does not say, and the frame its noun phrase puts it in."""
+        what = self.quotes.restore(cleaned(owned, lengths=mention.kind == "video"))
+        manner, shown = _manner(mention.modifiers)
         if mention.noun in PLAIN_NOUNS or mention.is_verb:
-            what = what or about
-            if refers(what):
-                what = "it"
-            styled = ", ".join(part for part in (what or ("{}" if manner or view else ""), manner) if part)
-        else:
-            kind = " ".join(part for part in (manner, about, mention.noun) if part)
-            lead = "of" if re.match(r"\s*of\b", owned) else "for"
-            styled = f"{kind} {lead} {what}" if what else kind if about else f"{kind} {lead} {{}}"
-        styled = self.quotes.restore(styled)
-        return f"{styled}, {VIEWS[int(view) % len(VIEWS)]}" if view else styled
+            what = what or shown
+            return "it" if refers(what) else what, f"{{}}, {manner}" if manner else "{}"
+        named = " ".join(part for part in (manner, mention.noun) if part)
+        joined = re.match(r"\s*(of|for|with|about|showing|featuring)\b", owned)
+        lead = joined[1] if joined else "for"
+        if shown and not what:  # "a coffee logo"
+            return shown, f"{{}} {named}"
+        return what, f"{named} {lead} {{}}"
 
     def _spoken(self, mention: Mention, owned: str) -> Iterator[Wish]:
         """Narrations: of what is quoted, else of what follows "saying", else composed about the subject."""
@@ -351,7 +378,7 @@ class Context:
         subject = "" if text else self.quotes.restore(cleaned(rest, lengths=True))
         subject = "" if refers(subject) else subject
         for n in range(min(mention.count, MOST_WISHES)):
-            yield Wish("speech", subject, text, voice=voice if n == 0 else VOICE_ROUND[n % len(VOICE_ROUND)])
+            yield Wish("speech", subject, text=text, voice=voice if n == 0 else VOICE_ROUND[n % len(VOICE_ROUND)])
 
     def _dictated(self, mention: Mention, owned: str) -> str:
         """The words to speak where they are not quoted; empty when a subject is given instead."""
@@ -395,19 +422,16 @@ class Context:
         elif last.kind == "speech":
             yield replace(last, voice=find_voice(change) or last.voice)
         else:
-            subject = f"{last.subject}, {change}" if change else f"{last.subject}, {VIEWS[1]}"
-            length = find_duration(change) if last.kind == "video" else None
-            yield replace(
-                last, subject=subject, size=find_size(change) or last.size, duration_s=length or last.duration_s
-            )
+            view = ", ".join(part for part in (last.view, change or VIEWS[1]) if part)
+            length = (find_duration(change) if last.kind == "video" else None) or last.duration_s
+            yield replace(last, view=view, size=find_size(change) or last.size, duration_s=length)
 
     def _before(self) -> str | None:
         """The subject of what was asked before this prompt."""
         before = read_wishes(self.earlier[-1], self.earlier[:-1]) if self.earlier else ()
-        return next((wish.subject for wish in before if wish.subject), None)
+        return next((wish.about for wish in before if wish.about), None)
 
 
-VIEW_MARK = "\ue002"
 VIEWS = (
     "as described",
     "seen up close",
@@ -485,7 +509,7 @@ def cleaned(text: str, *, lengths: bool) -> str:
     before = None
     while before != text:
         before = text
-        text = re.sub(rf"^[\s,;:.!?()&+–—-]+|[\s,;:.()&+–—-]+$|[\s,]+\b{joint}$", "", text, flags=re.IGNORECASE)  # noqa: RUF001
+        text = re.sub(rf"^[\s,;:.!?()&+–—-]+|[\s,;:.!?()&+–—-]+$|[\s,]+\b{joint}$", "", text, flags=re.IGNORECASE)  # noqa: RUF001
         text = re.sub(rf"^(?:{SUBJECT_LEADS}|me|us|and|please)\b[\s:]+", "", text, flags=re.IGNORECASE)
     return "" if re.fullmatch(rf"{SUBJECT_LEADS}|and|please|me|us|too|a|an|the", text, re.IGNORECASE) else text
 

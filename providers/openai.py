@@ -30,7 +30,18 @@ from .errors import (
 from .http import NOTHING_LEFT, Http, error_for
 from .openai_images import nearest_size, read_pictures
 from .shapes import asked_size, size_warning
-from .types import ChatReply, ChatRequest, Done, ImageRequest, Media, MediaRequest, Output, SpeechRequest, Ticket
+from .types import (
+    ChatReply,
+    ChatRequest,
+    Done,
+    ImageRequest,
+    Media,
+    MediaRequest,
+    Output,
+    SpeechRequest,
+    Ticket,
+    Usage,
+)
 
 # Of both stacks: the SDK runs on httpx2 and still passes on what httpx raises (openai 3.52.0, _httpx2.py).
 NEVER_LEFT = (
@@ -67,6 +78,11 @@ class OpenAI(Family):
         if not self.base_url.startswith(("http://", "https://")):
             return "OPENAI_BASE_URL must begin with http:// or https://."
         return super().unavailable()
+
+    async def warm_up(self) -> None:
+        """Build the client and load the price table: together they take half a second."""
+        self._sdk()
+        await asyncio.to_thread(chat_cost, "gpt-4o", Usage(input_tokens=1, output_tokens=1))
 
     async def aclose(self) -> None:
         """Close the SDK's client, if it was ever built."""

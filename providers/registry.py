@@ -49,6 +49,12 @@ class Registry:
             raise NotOffered(f"There is no provider family {name!r}.")
         return self.families[name]
 
+    async def warm_up(self) -> None:
+        """Let every available family load what its first call would wait for."""
+        for name, family in self.families.items():
+            if name not in self.catalogue.unavailable:
+                await family.warm_up()
+
     async def aclose(self) -> None:
         """Close every family."""
         for family in self.families.values():

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from app.errors import AppError
+from app.errors import AppError, TooLarge
 from providers.errors import ProviderError
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,15 @@ def problem(status: int, title: str, detail: str, code: str, **extra: Any) -> JS
     return JSONResponse(body, status, media_type=MEDIA_TYPE)
 
 
+def by_status(status: int, detail: str) -> JSONResponse:
+    """A problem for which there is nothing but an HTTP status."""
+    title = HTTPStatus(status).phrase
+    if status == 413:
+        detail = "The body is larger than this server takes (MAX_BODY_BYTES, MAX_UPLOAD_BYTES)."
+        return problem(status, TooLarge.title, detail, TooLarge.code)
+    return problem(status, title, detail, title.lower().replace(" ", "_").replace("-", "_"))
+
+
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems a route may answer with, for the OpenAPI page."""
     return {
@@ -75,9 +84,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> JSONResponse:
-        title = HTTPStatus(error.status_code).phrase
-        code = title.lower().replace(" ", "_").replace("-", "_")
-        answer = problem(error.status_code, title, str(error.detail), code)
+        answer = by_status(error.status_code, str(error.detail))
         answer.headers.update(error.headers or {})
         return answer
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from http import HTTPStatus
 from typing import Any
 
-from .errors import MEDIA_TYPE
+from .errors import by_status
 
-SENTENCES = {
-    400: "The request is not one this server answers; check its Host header.",
-    413: "The body is larger than this server takes; see MAX_BODY_BYTES and MAX_UPLOAD_BYTES.",
-}
+SENTENCE = "The request is not one this server answers; check its address and its Host header."
 
 
 class PlainTextProblems:
@@ -25,29 +20,12 @@ class PlainTextProblems:
 
         async def translated(message: Any) -> None:
             nonlocal replaced
-            if message["type"] == "http.response.start":
-                headers = dict(message["headers"])
-                plain = headers.get(b"content-type", b"").startswith(b"text/plain")
-                if message["status"] >= 400 and plain:
+            if message["type"] == "http.response.start" and message["status"] >= 400:
+                kind = dict(message["headers"]).get(b"content-type", b"")
+                if kind.startswith(b"text/plain"):
                     replaced = True
-                    await _send_problem(send, message["status"])
-                    return
+                    await by_status(message["status"], SENTENCE)(scope, receive, send)
             if not replaced:
                 await send(message)
 
         await self._app(scope, receive, translated)
-
-
-async def _send_problem(send: Any, status: int) -> None:
-    title = HTTPStatus(status).phrase
-    problem = {
-        "type": "about:blank",
-        "title": title,
-        "status": status,
-        "detail": SENTENCES.get(status, title),
-        "code": title.lower().replace(" ", "_"),
-    }
-    body = json.dumps(problem).encode()
-    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

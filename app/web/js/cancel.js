@@ -1,6 +1,6 @@
 /* Stopping the generation that is shown. The stream of its events tells when it has ended. */
 
-import { post } from "./api.js";
+import { ask } from "./api.js";
 import { say } from "./dom.js";
 
 const button = document.querySelector("#cancel");
@@ -9,7 +9,7 @@ const problem = document.querySelector("#generation-problem");
 button.addEventListener("click", async () => {
   button.disabled = true;
   try {
-    await post(`generations/${location.hash.slice(1)}/cancel`, {});
+    await ask(`generations/${location.hash.slice(1)}/cancel`, { method: "POST" });
   } catch (error) {
     say(problem, error.message);
   } finally {

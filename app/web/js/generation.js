@@ -16,15 +16,17 @@ let leave = () => {};
 
 async function open() {
   const id = location.hash.slice(1);
-  if (!/^gen_[0-9a-z]{26}$/.test(id)) return;
+  leave();
+  clear();
+  card.hidden = !id;
+  if (!id) return;
+
   let shown = true;
   let stopFollowing = () => {};
-  leave();
   leave = () => {
     shown = false;
     stopFollowing();
   };
-  clear();
 
   async function refresh() {
     const generation = await ask(`generations/${id}`);
@@ -58,7 +60,6 @@ function clear() {
   say(problem, null);
   prompt.textContent = status.textContent = "";
   cancel.hidden = true;
-  card.hidden = false;
 }
 
 function show(generation) {

@@ -28,7 +28,7 @@ export function showStep(step) {
   if (step.progress > 0) row.bar.value = step.progress;
   if (step.status === "completed") row.bar.value = 1;
   row.bar.hidden = ["failed", "cancelled"].includes(row.item.dataset.status);
-  row.note.textContent = note(row.item.dataset.status, step);
+  row.note.textContent = note(row.item.dataset.status, row.bar, step.waiting);
   row.why.textContent = step.error ?? "";
 }
 
@@ -47,8 +47,8 @@ function added(step) {
   return row;
 }
 
-function note(status, step) {
+function note(status, bar, waiting) {
   if (status !== "running") return status === "completed" ? "done" : status;
-  if (step.waiting) return "in line";
-  return step.progress > 0 ? `${Math.round(step.progress * 100)}%` : "working";
+  if (bar.hasAttribute("value")) return `${Math.round(bar.value * 100)}%`;
+  return waiting ? "in line" : "working";
 }
