@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +19,7 @@ from app.accounts.budgets import Budgets
 from app.assets.records import Records
 from app.assets.store import Store
 from app.db import Database
+from app.errors import NotReady
 from app.generations.events import Events
 from app.generations.gate import Gate
 from app.generations.parts import Parts
@@ -54,6 +57,7 @@ async def open_house(
     async with AsyncExitStack() as stack:
         directory = settings.directory()
         directory.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(sole_use(directory))
         db = Database(settings.sql_url())
         stack.push_async_callback(db.aclose)
         await db.migrate()
@@ -94,6 +98,22 @@ async def open_house(
         warming.add_done_callback(report)
         stack.callback(warming.cancel)
         yield House(settings, parts, service)
+
+
+@contextmanager
+def sole_use(directory: Path) -> Iterator[None]:
+    """Hold a data directory for this process alone, until the block ends or the process dies.
+
+    A second process would take the first one's unfinished work for a crashed one's. Raises NotReady.
+    """
+    with (directory / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise NotReady(
+                f"Another Impresario works in {directory}; ask it over HTTP, or give this one a DATA_DIR of its own."
+            ) from error
+        yield
 
 
 def report(task: asyncio.Task[None]) -> None:

@@ -1,4 +1,4 @@
-"""The words in which people ask for media, as tables, and the numbers, sizes, lengths and voices found in their text."""
+"""The words in which people ask for media, as tables, and the numbers, sizes, lengths and voices in their text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Literal
 Kind = Literal["image", "video", "speech"]
 
 
-def _words(text: str) -> frozenset[str]:
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text, as a set."""
     return frozenset(text.split())
 
 
@@ -41,28 +42,30 @@ PLAIN_NOUNS: dict[str, Kind] = {
 
 TELLING_NOUNS: dict[str, Kind] = {
     **dict.fromkeys(
-        _words(
-            "logo poster icon banner thumbnail artwork wallpaper sketch illustration drawing painting portrait landscape "
-            "cartoon avatar sticker infographic cover render mockup flyer postcard collage watercolor doodle emblem hero "
-            "comic meme diagram"
+        word_set(
+            "logo poster icon banner thumbnail artwork wallpaper sketch illustration drawing painting portrait "
+            "landscape cartoon avatar sticker infographic cover render mockup flyer postcard collage watercolor "
+            "doodle emblem hero comic meme diagram"
         ),
         "image",
     ),
-    **dict.fromkeys(_words("teaser trailer b-roll timelapse time-lapse gif advert"), "video"),
-    **dict.fromkeys(_words("announcement greeting audiobook voicemail"), "speech"),
+    **dict.fromkeys(word_set("teaser trailer b-roll timelapse time-lapse gif advert"), "video"),
+    **dict.fromkeys(word_set("announcement greeting audiobook voicemail"), "speech"),
 }
 """Nouns that belong into the prompt."""
 
 NOUNS: dict[str, Kind] = {**PLAIN_NOUNS, **TELLING_NOUNS}
 
 VERBS: dict[str, Kind] = {
-    **dict.fromkeys(_words("draw paint sketch illustrate photograph picture visualize visualise depict render"), "image"),
-    **dict.fromkeys(_words("film animate shoot"), "video"),
-    **dict.fromkeys(_words("narrate say read speak recite announce pronounce"), "speech"),
+    **dict.fromkeys(
+        word_set("draw paint sketch illustrate photograph picture visualize visualise depict render"), "image"
+    ),
+    **dict.fromkeys(word_set("film animate shoot"), "video"),
+    **dict.fromkeys(word_set("narrate say read speak recite announce pronounce"), "speech"),
 }
 """Verbs that ask by themselves, where a sentence begins with them."""
 
-VERBATIM_VERBS = _words("say read recite pronounce speak")
+VERBATIM_VERBS = word_set("say read recite pronounce speak")
 """What follows these is the text itself."""
 
 BEYOND: dict[str, str] = {
@@ -80,38 +83,42 @@ BEYOND: dict[str, str] = {
 
 # ---- how sentences are put together ----------------------------------------------------------------------------------
 
-MAKING = _words(
-    "make create generate produce design give get want need like show see have add do include prepare build craft compose "
-    "provide deliver send write record turn draw paint film shoot animate narrate say read love attach supply use"
+MAKING = word_set(
+    "make create generate produce design give get want need like show see have add do include prepare build craft "
+    "compose provide deliver send write record turn draw paint film shoot animate narrate say read love attach "
+    "supply use"
 )
-BOUNDARIES = MAKING | _words("and plus with then also or me us to into as both please now just you it them finally next")
+BOUNDARIES = MAKING | word_set(
+    "and plus with then also or me us to into as both please now just you it them finally next"
+)
 """Words after which a noun may begin a wish of its own."""
 
-PREPOSITIONS = _words(
-    "of about for in on at by from showing featuring depicting near under over behind beside inside between against "
-    "through during without around across like holding that which whose where"
+PREPOSITIONS = word_set(
+    "of about for in on at by from showing featuring depicting near under over behind beside inside between "
+    "against through during without around across like holding that which whose where"
 )
-ARTICLES = _words("a an one another some any each every your additional extra new separate")
-REFERRING = _words("the this that these those my our its his her their")
+ARTICLES = word_set("a an one another some any each every your additional extra new separate")
+REFERRING = word_set("the this that these those my our its his her their")
 """Articles of a thing that exists already."""
 
-FOLLOWERS = PREPOSITIONS | _words(
-    "with saying says reading and or plus then too also please to as using each along together sized lasting called "
-    "titled named promoting announcing introducing is are should must will so but while afterwards next via instead"
+FOLLOWERS = PREPOSITIONS | word_set(
+    "with saying says reading and or plus then too also please to as using each along together sized lasting "
+    "called titled named promoting announcing introducing is are should must will so but while afterwards next "
+    "via instead"
 )
 """Words that may come after a noun that is a wish; after any other it is part of a name ("video game")."""
 
-PRONOUNS = _words("it this that them these those one same him her")
+PRONOUNS = word_set("it this that them these those one same him her")
 
-STYLES = _words(
-    "cinematic short quick long nice beautiful great good simple minimal minimalist minimalistic modern vintage retro "
-    "realistic photorealistic abstract watercolor watercolour oil pencil ink digital pixel flat 3d cartoon anime comic "
-    "hero wide square portrait landscape banner vertical horizontal tall widescreen panoramic story mobile phone desktop "
-    "warm calm bright dark deep soft gentle friendly dramatic cheerful happy sad funny cute epic elegant bold colorful "
-    "colourful black-and-white monochrome hd 4k high-quality high-resolution small large big full tiny detailed stylized "
-    "product promo promotional social social-media instagram youtube tiktok linkedin explainer looping slow slow-motion "
-    "fast male female british american neutral spoken little single different matching second third first quality main "
-    "cover background seamless"
+STYLES = word_set(
+    "cinematic short quick long nice beautiful great good simple minimal minimalist minimalistic modern vintage "
+    "retro realistic photorealistic abstract watercolor watercolour oil pencil ink digital pixel flat 3d cartoon "
+    "anime comic hero wide square portrait landscape banner vertical horizontal tall widescreen panoramic story "
+    "mobile phone desktop warm calm bright dark deep soft gentle friendly dramatic cheerful happy sad funny cute "
+    "epic elegant bold colorful colourful black-and-white monochrome hd 4k high-quality high-resolution small "
+    "large big full tiny detailed stylized product promo promotional social social-media instagram youtube tiktok "
+    "linkedin explainer looping slow slow-motion fast male female british american neutral spoken little single "
+    "different matching second third first quality main cover background seamless"
 )
 """Adjectives: they say how, not what."""
 
@@ -164,16 +171,17 @@ SIZE_WORDS: dict[str, str] = {
     "square": "1024x1024",
     "avatar": "1024x1024",
     "icon": "1024x1024",
-    **dict.fromkeys(_words("portrait vertical tall story phone mobile poster"), "1024x1536"),
-    **dict.fromkeys(_words("landscape horizontal wide widescreen hero banner panoramic desktop"), "1536x1024"),
+    **dict.fromkeys(word_set("portrait vertical tall story phone mobile poster"), "1024x1536"),
+    **dict.fromkeys(word_set("landscape horizontal wide widescreen hero banner panoramic desktop"), "1536x1024"),
     "thumbnail": "1536x864",
     "720p": "1280x720",
     "1080p": "1920x1080",
 }
-RATIOS = _words("1:1 16:9 9:16 4:3 3:4 3:2 2:3 21:9 9:21 4:5 5:4 2:1 1:2")
+RATIOS = word_set("1:1 16:9 9:16 4:3 3:4 3:2 2:3 21:9 9:21 4:5 5:4 2:1 1:2")
 LONG_SIDE = 1536
 SIZE = re.compile(
-    r"(?:\b(?:at|in|sized)\s+)?\b(?:(?P<width>\d{2,5})\s?[x×]\s?(?P<height>\d{2,5})|(?P<ratio>\d{1,2}:\d{1,2})|"
+    r"(?:\b(?:at|in|sized|of size|(?:with|at|in) a size of)\s+)?"
+    r"\b(?:(?P<width>\d{2,5})\s?[x×]\s?(?P<height>\d{2,5})|(?P<ratio>\d{1,2}:\d{1,2})|"  # noqa: RUF001
     r"(?P<lines>720p|1080p))\b(?:\s?(?:pixels|px))?",
     re.IGNORECASE,
 )
@@ -212,12 +220,12 @@ VOICE_PHRASE = re.compile(
     re.IGNORECASE,
 )
 VOICE_WORDS: tuple[tuple[str, frozenset[str]], ...] = (
-    ("onyx", _words("deep low dark gravelly bass serious dramatic epic")),
-    ("fable", _words("british english storyteller storytelling expressive")),
-    ("shimmer", _words("soft gentle calm soothing quiet tender")),
-    ("nova", _words("female woman woman's bright friendly cheerful energetic young happy")),
-    ("echo", _words("male man man's warm")),
-    ("alloy", _words("neutral plain clear robotic")),
+    ("onyx", word_set("deep low dark gravelly bass serious dramatic epic")),
+    ("fable", word_set("british english storyteller storytelling expressive")),
+    ("shimmer", word_set("soft gentle calm soothing quiet tender")),
+    ("nova", word_set("female woman woman's bright friendly cheerful energetic young happy")),
+    ("echo", word_set("male man man's warm")),
+    ("alloy", word_set("neutral plain clear robotic")),
 )
 
 

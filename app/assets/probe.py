@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import av
 import av.error
+from av.stream import Disposition
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from app.errors import UnsupportedMedia
@@ -24,6 +25,8 @@ Kind = Literal["image", "video", "audio", "document"]
 PICTURES = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "BMP", "TIFF")
 MAX_TEXT_BYTES = 10 * 1024**2
 THUMBNAIL = 512
+EXIF_ORIENTATION = 274
+TURNED = (5, 6, 7, 8)  # the orientations that lay an upright picture on its side, as phones write them
 # The container's first bytes (offset, bytes), FFmpeg's name for it, and the media types of its video and audio forms.
 CONTAINERS = (
     (4, b"ftyp", "mp4", "video/mp4", "audio/mp4"),
@@ -57,14 +60,16 @@ def probe(path: Path) -> Facts:
     """Read the facts of a file (blocking). Raises UnsupportedMedia when it is none of the kinds served here."""
     with path.open("rb") as file:
         head = file.read(4096)
-    if b"%PDF-" in head[:1024]:
+    if head.startswith(b"%PDF-"):
         return Facts("document", "application/pdf")
+    if b"\0" not in head and _is_text(path):  # first, because text may begin with the letters of a container
+        return Facts("document", "text/plain")
     if (container := _container_of(head)) is not None:
         return _probe_container(path, *container, head)
     if (picture := _probe_picture(path)) is not None:
         return picture
-    if _is_text(path):
-        return Facts("document", "text/plain")
+    if b"%PDF-" in head[:1024]:  # some writers put a few bytes before it
+        return Facts("document", "application/pdf")
     raise UnsupportedMedia("The file is not an image, video, audio, PDF or plain text this server knows.")
 
 
@@ -82,14 +87,21 @@ def _probe_picture(path: Path) -> Facts | None:
     try:
         with _opened_picture(path) as picture:
             media_type = Image.MIME.get(picture.format or "", "application/octet-stream")
-            return Facts("image", media_type, picture.width, picture.height)
+            exif = Image.Image.getexif(picture)  # the one of PNG would decode the whole picture
+            turned = exif.get(EXIF_ORIENTATION) in TURNED
+            width, height = reversed(picture.size) if turned else picture.size
+            return Facts("image", media_type, width, height)
     except UnidentifiedImageError:
         return None
 
 
 @contextmanager
 def _opened_picture(path: Path) -> Iterator[Image.Image]:
-    """An image file opened with a bound on its pixels, so that a small file cannot unfold into a huge picture."""
+    """An image file opened with a bound on its pixels, so that a small file cannot unfold into a huge picture.
+
+    Raises UnidentifiedImageError when it is no picture, UnsupportedMedia when it is a damaged one: on such bytes Pillow
+    raises what its decoders happen to stumble on (OSError, SyntaxError, ValueError, RuntimeError ...).
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
@@ -97,17 +109,21 @@ def _opened_picture(path: Path) -> Iterator[Image.Image]:
                 yield picture
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise UnsupportedMedia("The picture has more pixels than this server handles.") from error
+        except UnidentifiedImageError:
+            raise
+        except Exception as error:
+            raise UnsupportedMedia("The picture is damaged or of a kind this server does not know.") from error
 
 
 def _probe_container(path: Path, container: str, video_type: str, audio_type: str, head: bytes) -> Facts:
+    if container == "matroska" and b"webm" not in head:
+        video_type, audio_type = "video/x-matroska", "audio/x-matroska"
     try:
         with av.open(str(path), format=container) as media:
-            video = next((s for s in media.streams.video if s.codec_context and s.codec_context.width), None)
+            video = next(filter(_shows_pictures, media.streams.video), None)
             if video is not None and video_type:
                 if container == "mp4" and head[8:12] == b"qt  ":
                     video_type = "video/quicktime"
-                if container == "matroska" and b"webm" not in head:
-                    video_type = "video/x-matroska"
                 width, height = video.codec_context.width, video.codec_context.height
                 return Facts("video", video_type, width, height, _duration(media))
             if media.streams.audio and audio_type:
@@ -115,6 +131,12 @@ def _probe_container(path: Path, container: str, video_type: str, audio_type: st
     except (av.error.FFmpegError, ValueError) as error:
         raise UnsupportedMedia("The media file is damaged or of a kind this server does not know.") from error
     raise UnsupportedMedia("The media file holds neither pictures nor sound.")
+
+
+def _shows_pictures(stream: Any) -> bool:
+    """Whether a video stream is one: the cover of a song is not."""
+    cover = stream.disposition & Disposition.attached_pic
+    return bool(stream.codec_context and stream.codec_context.width and not cover)
 
 
 def _duration(media: Any) -> float | None:
@@ -125,11 +147,16 @@ def _duration(media: Any) -> float | None:
 
 
 def _measured_duration(media: Any) -> float | None:
-    """Seconds by the packets, because streamed WAV headers claim 0xFFFFFFFF bytes and streamed FLAC no samples."""
+    """Seconds by the packets, because streamed WAV headers claim 0xFFFFFFFF bytes and streamed FLAC no samples.
+
+    Counted from the stream's start: what lies before it is the silence an encoder puts first.
+    """
+    stream = next(iter(media.streams.audio or media.streams.video))
+    start = stream.start_time or 0
     end = 0.0
-    for packet in media.demux(next(iter(media.streams.audio or media.streams.video))):
+    for packet in media.demux(stream):
         if packet.pts is not None and packet.time_base is not None:
-            end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            end = max(end, float((packet.pts + (packet.duration or 0) - start) * packet.time_base))
     return round(end, 3) or None
 
 
@@ -157,9 +184,11 @@ def thumbnail(path: Path, kind: Kind) -> bytes:
         if kind == "video":
             with path.open("rb") as file:
                 container = _container_of(file.read(64))
-            with av.open(str(path), format=container and container[0]) as media:
+            if container is None:
+                raise UnsupportedMedia("No thumbnail can be made of this file: it is no video.")
+            with av.open(str(path), format=container[0]) as media:
                 frame: Any = next(media.decode(video=0))
-                return _small(frame.to_image())
+                return _small(frame.to_image().rotate(frame.rotation, expand=True))
     except (OSError, av.error.FFmpegError, StopIteration) as error:
         raise UnsupportedMedia("No thumbnail can be made of this file: it cannot be decoded.") from error
     raise UnsupportedMedia(f"There is no thumbnail of a file of type {kind}.")
@@ -174,7 +203,10 @@ def _small(picture: Image.Image) -> bytes:
 
 
 def fitted(path: Path, side: int) -> bytes:
-    """A picture as JPEG, scaled down to fit `side` pixels, for a model to look at (blocking)."""
+    """A picture as JPEG, scaled down to fit `side` pixels, for a model to look at (blocking).
+
+    Raises UnsupportedMedia for a damaged one.
+    """
     with _opened_picture(path) as picture:
         picture.draft("RGB", (side, side))
         small = ImageOps.exif_transpose(picture).convert("RGB")

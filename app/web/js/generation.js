@@ -78,5 +78,12 @@ function show(generation) {
   document.dispatchEvent(new Event("generation:ended"));
 }
 
+/* A generation opened from elsewhere on the page comes into sight. */
+function reveal() {
+  const { top } = card.getBoundingClientRect();
+  if (top < 0 || top > innerHeight * 0.6) card.scrollIntoView();
+}
+
 addEventListener("hashchange", open);
+addEventListener("hashchange", reveal);
 open();

@@ -26,8 +26,7 @@ export function showStep(step) {
   if (!row) return;
   if (step.status) row.item.dataset.status = step.status;
   if (step.progress > 0) row.bar.value = step.progress;
-  if (step.status === "completed") row.bar.value = 1;
-  row.bar.hidden = ["failed", "cancelled"].includes(row.item.dataset.status);
+  row.bar.hidden = row.item.dataset.status !== "running";
   row.note.textContent = note(row.item.dataset.status, row.bar, step.waiting);
   row.why.textContent = step.error ?? "";
 }
@@ -40,7 +39,7 @@ function added(step) {
     why: make("span", { class: "why" }),
     bar: make("progress", { max: 1, "aria-label": toolName(step.name) }),
   };
-  const what = make("span", { class: "what" }, make("b", {}, toolName(step.name)), ` ${asked}`);
+  const what = make("span", { class: "what", title: asked }, make("b", {}, toolName(step.name)), asked);
   row.item = make("li", {}, make("span", { class: "mark", "aria-hidden": "true" }), what, row.bar, row.note, row.why);
   list.append(row.item);
   rows.set(step.id, row);

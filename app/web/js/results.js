@@ -31,14 +31,19 @@ export function showResults(generation) {
   warnings.replaceChildren(...generation.warnings.map((warning) => make("li", {}, warning)));
   receipt.hidden = false;
   receipt.replaceChildren(
-    make("span", { id: "cost" }, `Cost: ${cost(generation)}`),
+    make("span", { id: "cost" }, cost(generation)),
     make("a", { href: `generations/${generation.id}`, target: "_blank", rel: "noopener" }, "As JSON"),
   );
 }
 
+/* Unknown is not zero. */
+function price(usd) {
+  return usd === null ? "cost not known" : money(usd);
+}
+
 function cost(generation) {
-  if (generation.cost_usd === null || generation.cost_is_complete) return money(generation.cost_usd);
-  return `${money(generation.cost_usd)} and a part that is not known`;
+  if (generation.cost_usd === null) return "Cost: not known";
+  return `Cost: ${money(generation.cost_usd)}${generation.cost_is_complete ? "" : ", and a part that is not known"}`;
 }
 
 /* The address as seen from here: the server may be known by another name outside, and this page asks its own only. */
@@ -79,5 +84,5 @@ function shown(asset) {
 function facts(asset) {
   const size = asset.width ? `${asset.width} × ${asset.height}` : null;
   const length = asset.duration_s ? seconds(asset.duration_s) : null;
-  return [asset.model, size, length, money(asset.cost_usd)].filter(Boolean).join(" · ");
+  return [asset.model, size, length, price(asset.cost_usd)].filter(Boolean).join(" · ");
 }

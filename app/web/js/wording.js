@@ -16,7 +16,13 @@ const TOOLS = {
   generate_video: "Clip",
   generate_speech: "Narration",
 };
-const dollars = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", maximumFractionDigits: 6 });
+const dollars = new Intl.NumberFormat("en-US", {
+  style: "currency",
+  currency: "USD",
+  maximumFractionDigits: 2,
+  maximumSignificantDigits: 3,
+  roundingPriority: "morePrecision",
+});
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const calendar = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 
@@ -24,8 +30,8 @@ export const ended = (status) => ["completed", "failed", "cancelled"].includes(s
 
 export const toolName = (name) => TOOLS[name] ?? name.replaceAll("_", " ");
 
-/* Unknown is not zero. */
-export const money = (usd) => (usd === null || usd === undefined ? "not known" : dollars.format(usd));
+/* Cents, and of less than that what tells something. */
+export const money = (usd) => dollars.format(usd);
 
 export const seconds = (value) => `${Number(value.toFixed(1))} s`;
 

@@ -1,0 +1,126 @@
+"""Subjects: what is left of a text when the words that merely ask, join, size and time are taken away."""
+
+from __future__ import annotations
+
+import re
+
+from .offline_grammar import tokens
+from .offline_palette import singular
+from .offline_words import (
+    ARTICLES,
+    BOUNDARIES,
+    COUNTS,
+    DURATION,
+    FORMAT,
+    NOUNS,
+    PRONOUNS,
+    REFERRING,
+    SIZE,
+    SIZE_WORDS,
+    STYLES,
+    SUBJECT_LEADS,
+    word_set,
+)
+
+OPENER = re.compile(
+    r"\s*(?:(?:hi|hello|hey|ok|okay|so|please|now|and|also|then|thanks|dear \w+)\b[\s,.!]*)*"
+    r"(?:(?:can|could|would|will)\s+you\s+(?:please\s+)?(?:also\s+)?|"
+    r"(?:i|we)(?:'d|’d|\s+would)?\s+(?:really\s+)?(?:want|need|like|love)\s+(?:you\s+)?(?:to\s+(?:have|see|get|make|create)\s+)?|"  # noqa: RUF001
+    r"(?:i|we)(?:'m|’m|'re|’re|\s+am|\s+are)\s+[a-z]+ing\s+|let's\s+|let\s+us\s+|how\s+about\s+|what\s+about\s+|"  # noqa: RUF001
+    r"please\s+|show\s+me\s+)?"
+    r"(?:(?:make|create|generate|produce|design|give|announce|promote|launch|celebrate|advertise|prepare|build|craft|"
+    r"imagine|present|introduce)\b(?:\s+(?:me|us|it|them)\b)*\s*)?",
+    re.IGNORECASE,
+)
+
+
+def strip_making(text: str) -> str:
+    """The text without the words that merely ask: "please create ...", "I would like ..."."""
+    return text[OPENER.match(text).end() :]  # type: ignore[union-attr]
+
+
+def topic(text: str) -> str | None:
+    """What the words before the first wish, or before a list, say that everything is about."""
+    for sentence in re.split(r"[.!?\n]+", text):
+        about = re.search(r"\b(?:about|for|featuring|promoting|announcing|introducing)\s+(.+)", sentence, re.IGNORECASE)
+        said = cleaned(about[1] if about else strip_making(sentence), lengths=True)
+        said = re.sub(
+            r"(?:[\s,]+\b(?:i|we|you|need|want|make|create|generate|please|me|us|give)\b)+$", "", said, flags=re.I
+        )
+        words = [token.word for token in tokens(said)]
+        if words and not all(word in BOUNDARIES | ARTICLES | PRONOUNS | EMPTY for word in words):
+            return said
+    return None
+
+
+ASKING = re.compile(r"(?:[\s,]+\b(?:i|we|you|need|want|make|create|generate|please|me|us|give)\b)+$", re.IGNORECASE)
+EMPTY = word_set("i we following these things post campaign set of the are here is would d'd please assets for")
+
+
+def refers(text: str) -> bool:
+    """Whether a text only points at something else: "it", "the picture", "this photo"."""
+    words = [token.word for token in tokens(text)]
+    if not words or len(words) > 3:
+        return False
+    return words[0] in PRONOUNS | REFERRING and all(w in PRONOUNS or singular(w) in NOUNS for w in words[1:])
+
+
+def cleaned(text: str, *, lengths: bool) -> str:
+    """A subject out of the text a wish owns: without sizes, formats, lengths (where asked) and joining words."""
+    for pattern in (SIZE, FORMAT, *((DURATION,) if lengths else ())):
+        text = pattern.sub(" ", text)
+    text = re.sub(r"(?:\s*[,;]\s*){2,}", ", ", " ".join(text.split()))
+    text = TURNED.sub("", text)
+    joint = (
+        r"(?:and|plus|with|then|also|finally|as well as|together|along|please|too|for|of|saying|i'd like|i want|i need)"
+    )
+    before = None
+    while before != text:
+        before = text
+        text = re.sub(rf"^[\s,;:.!?()&+–—-]+|[\s,;:.!?()&+–—-]+$|[\s,]+\b{joint}$", "", text, flags=re.IGNORECASE)  # noqa: RUF001
+        text = re.sub(rf"^(?:{SUBJECT_LEADS}|me|us|and|please)\b[\s:]+", "", text, flags=re.IGNORECASE)
+    return "" if re.fullmatch(rf"{SUBJECT_LEADS}|and|please|me|us|too|a|an|the", text, re.IGNORECASE) else text
+
+
+TURNED = re.compile(
+    r"[\s,]*(?:\b(?:and|then)\b[\s,]*)*\b(?:turn|make|convert|change|bring)\s+(?:it|this|that|them)\s*(?:(?:in)?to)?\s*$",
+    re.IGNORECASE,
+)
+GREETINGS = word_set(
+    "hi hello hey hiya howdy greetings good morning afternoon evening night day thanks thank you very much ok okay cool "
+    "great nice perfect yes no bye goodbye there test help please everyone all impresario"
+)
+QUESTION = re.compile(
+    r"\s*(?:(?:hi|hello|hey)\b[\s,.!]*)?(?:(?:what|who|why|when|where|which|how)\b(?!\s+about\b).*"
+    r"|(?:is|are|am|do|does|did|can|could|will|would|should|have|has)\s+(?:i|you|we|they|there|this|that|it)\b.*\?"
+    r"|(?:tell|write|explain|translate|summari[sz]e|calculate|compute|list|recommend|teach|help)\s+.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def is_talk(text: str) -> bool:
+    """Whether a text greets, thanks or asks something, rather than describing what is to be made."""
+    words = [token.word for token in tokens(text) if token.word[0].isalnum()]
+    return all(word in GREETINGS for word in words) or QUESTION.fullmatch(text.strip()) is not None
+
+
+def composed(subject: str) -> str:
+    """A sentence or two to read aloud about a subject."""
+    about = subject.rstrip(".!? ")
+    return f"A few words about {about}. Take a closer look, and enjoy the moment." if about else "Hello, and welcome."
+
+
+def manner(modifiers: tuple[str, ...]) -> tuple[str, str]:
+    """The words before a noun as (how it is made, what it shows): ("watercolor", "cat") of "a watercolor cat"."""
+    kept = SIZE.sub(" ", DURATION.sub(" ", " ".join(modifiers)))
+    words = [word for word in kept.split() if not _counts(word)]
+    if words and not all(word in STYLES for word in words):
+        return "", " ".join(words)
+    return " ".join(word for word in words if word not in SIZE_WORDS and word not in PLAIN_STYLES), ""
+
+
+PLAIN_STYLES = word_set("short quick long nice good great little single different second first third main full")
+
+
+def _counts(word: str) -> bool:
+    return word in ARTICLES | REFERRING | {"of", "more"} or singular(word) in COUNTS or word.isdigit()
