@@ -20,12 +20,12 @@ from .base import Family
 from .catalogue import load_models
 from .errors import InvalidRequest, JobLost
 from .http import Http
-from .offline_film import LARGEST as LARGEST_FILM
-from .offline_film import LONGEST_S, SHORTEST_S, film_scene, film_still, filmable_size
-from .offline_jobs import Jobs, Render, Work
-from .offline_picture import LARGEST, describe_picture, draw_picture, drawable_size, open_picture
-from .offline_planner import plan
-from .offline_voice import WORDS_PER_MINUTE, speak, words_per_minute
+from .offline_media.film import LARGEST as LARGEST_FILM
+from .offline_media.film import LONGEST_S, SHORTEST_S, film_scene, film_still, filmable_size
+from .offline_media.jobs import Jobs, Render, Work
+from .offline_media.picture import LARGEST, describe_picture, draw_picture, drawable_size, open_picture
+from .offline_media.voice import WORDS_PER_MINUTE, speak, words_per_minute
+from .offline_planner.plan import plan
 from .shapes import asked_size, size_warning
 from .types import (
     ChatReply,
@@ -79,13 +79,13 @@ class Offline(Family):
         return self._unavailable
 
     async def complete(self, request: ChatRequest) -> ChatReply:
-        """Plan by rule (see `offline_planner`). Pictures are looked at only where no tool could be called instead."""
+        """Plan by rule (see `plan`). Pictures are looked at only where no tool could be called instead."""
         seen: dict[str, str] = {}
         if request.images and not request.tools:
             names = list(request.images)
             told = await asyncio.gather(*(self._run(describe_picture, request.images[name]) for name in names))
             seen = dict(zip(names, told, strict=True))
-        return plan(request, seen)
+        return await asyncio.to_thread(plan, request, seen)  # a long prompt takes a noticeable time to read
 
     async def submit(self, request: MediaRequest, media: Mapping[str, Media]) -> Done | Ticket:
         """Pictures, speech and animated pictures come at once; a clip from text is a job, as at a slow vendor."""
@@ -97,17 +97,17 @@ class Offline(Family):
                 return await self._speak(request, int(limits["max_prompt_chars"]))
             case VideoRequest() if request.image is None:
                 ticket = ticket_for(request)
-                self._ask(ticket, request)  # begins it
+                self._jobs.begin(ticket.job_id, _render(request))
                 return ticket
         return await self._animate(request, _input(media, request.image))
 
     async def poll(self, ticket: Ticket) -> Done | Pending:
         """How far a clip is; begins it anew where this process does not know it. Raises JobLost or JobFailed."""
-        state = self._ask(ticket, request_in(ticket))
+        state = self._jobs.ask(ticket.job_id, _render(request_in(ticket)))
         return state if isinstance(state, Pending) else _done(state)
 
     async def cancel(self, ticket: Ticket) -> None:
-        self._jobs.cancel(ticket.job_id)
+        self._jobs.leave(ticket.job_id)
 
     async def aclose(self) -> None:
         self._jobs.close()
@@ -138,7 +138,9 @@ class Offline(Family):
         speed = words_per_minute(request.speed) / WORDS_PER_MINUTE
         if abs(speed - request.speed) < 0.01:
             return _done(audio)
-        return _done(audio, warnings=(f"{request.model} cannot speak at speed {request.speed:g}; {speed:.2g} was used.",))
+        return _done(
+            audio, warnings=(f"{request.model} cannot speak at speed {request.speed:g}; {speed:.2g} was used.",)
+        )
 
     async def _animate(self, request: VideoRequest, media: Media) -> Done:
         """A still brought to life is filmed at once, because its picture cannot travel in a ticket."""
@@ -152,11 +154,6 @@ class Offline(Family):
             work.stop()
             raise
         return _done(film, warnings=film_warnings(request, size))
-
-    def _ask(self, ticket: Ticket, request: VideoRequest) -> bytes | Pending:
-        size = filmable_size(asked_size(request))
-        render: Render = partial(film_scene, request.prompt, size, filmed_s(request), request.seed or 0)
-        return self._jobs.ask(ticket.job_id, render)
 
     # ---- threads -----------------------------------------------------------------------------------------------------
 
@@ -217,6 +214,10 @@ def film_warnings(request: VideoRequest, size: tuple[int, int]) -> tuple[str, ..
         asked = f"{request.model} was asked for {request.duration_s:g} s and makes {filmed_s(request):g} s,"
         warnings += (f"{asked} the nearest it can.",)
     return warnings
+
+
+def _render(request: VideoRequest) -> Render:
+    return partial(film_scene, request.prompt, filmable_size(asked_size(request)), filmed_s(request), request.seed or 0)
 
 
 def _input(media: Mapping[str, Media], name: str | None) -> Media:

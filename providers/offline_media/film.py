@@ -9,12 +9,12 @@ from fractions import Fraction
 import av
 from PIL import Image
 
-from .offline_layers import Scene
-from .offline_picture import SOFTWARE
-from .offline_reading import read_prompt
-from .offline_scene import compose
-from .offline_type import caption_layers
-from .shapes import Size, fit_size
+from ..shapes import Size, fit_size
+from .layers import Scene
+from .lettering import caption_layers
+from .picture import SOFTWARE
+from .reading import read_prompt
+from .scene import compose
 
 FRAMES_PER_SECOND = 15
 DEFAULT_SIZE: Size = (1280, 720)

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from PIL import Image, ImageDraw
 
-from .offline_layers import glow
-from .offline_palette import INK, PAPER, mix
-from .offline_reading import Setting
-from .offline_stage import HORIZON, Draw, Stage, below, polygon
+from .layers import glow
+from .palette import INK, PAPER, mix
+from .reading import Setting
+from .stage import HORIZON, Draw, Stage, below, polygon
 
 # ---- sky -------------------------------------------------------------------------------------------------------------
 

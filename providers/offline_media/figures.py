@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from PIL import Image, ImageDraw
 
-from .offline_palette import INK, PAPER, Colour, Palette, luminance, mix, rgb
+from .palette import INK, PAPER, Colour, Palette, luminance, mix, rgb
 
 Point = tuple[float, float]
 

@@ -1,6 +1,6 @@
 """Reads the works a prompt asks for out of its plain English: what, how many, about what, how large, how long.
 
-A wish owns the text from its beginning (see `offline_grammar`) to the next one. A wish without a subject of its own
+A wish owns the text from its beginning (see `grammar`) to the next one. A wish without a subject of its own
 takes that of the prompt, of a neighbour, or of what was asked before.
 """
 
@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from .offline_grammar import MARKER, Mention, Quotes, beyond, dictates, items, mentions
-from .offline_subjects import cleaned, composed, is_talk, manner, refers, strip_making, topic
-from .offline_words import (
+from .grammar import MARKER, Mention, Quotes, beyond, dictates, items, mentions
+from .subjects import TAIL, cleaned, composed, is_talk, manner, refers, strip_making, topic, without_trailing
+from .words import (
     DURATION,
     PLAIN_NOUNS,
     PRONOUNS,
@@ -25,9 +25,11 @@ from .offline_words import (
     find_size,
     find_voice,
     voice_of,
+    word_set,
 )
 
-MOST_WISHES = 12
+MOST_OF_ONE = 24
+"""How many works one mention may stand for: \"a thousand images\" is not a thousand wishes."""
 SENTENCE_WORDS = 3
 """A quotation of fewer words is a name, not something to be read aloud."""
 
@@ -50,6 +52,8 @@ class Wish:
     voice: str | None = None
     animates: bool = False
     """A clip that brings a picture to life which was given, or is made beside it."""
+    change: str = ""
+    """What is to be different from the picture before, for a wish that only changes one."""
 
     @property
     def prompt(self) -> str:
@@ -59,16 +63,17 @@ class Wish:
 
 
 def read_wishes(prompt: str, earlier: Sequence[str] = (), given: str = "") -> tuple[Wish, ...]:
-    """The works a prompt asks for, all with a subject or a text, at most `MOST_WISHES` of them; none for mere talk.
+    """The works a prompt asks for, all with a subject or a text; none for mere talk.
 
     `earlier` are the prompts before it, oldest first, for one that builds on them ("make it darker"); `given` says what
     the pictures show that came with it.
     """
+    earlier = [text for text in earlier if not is_talk(text)]
     quotes = Quotes(prompt)
     before, entries = items(quotes.text)
     context = Context(quotes, earlier, given)
     drafts = context.read_list(before, entries) if entries else list(context.read(quotes.text))
-    return tuple(context.completed(drafts))[:MOST_WISHES]
+    return tuple(context.completed(drafts))
 
 
 class Context:
@@ -119,9 +124,11 @@ class Context:
             self.shared = self.shared or self._topic(lead)
         elif change:
             yield from self._changed(change)
+        size = find_size(lead)
         ends = [mention.start for mention in found[1:]] + [len(text)]
         for mention, end in zip(found, ends, strict=True):
-            yield from self._mentioned(mention, text[mention.end : end], text[: mention.start], find_size(lead))
+            before = text[max(0, mention.start - TAIL) : mention.start]
+            yield from self._mentioned(mention, text[mention.end : end], before, size)
 
     def completed(self, drafts: list[Wish]) -> Iterator[Wish]:
         """The wishes with the subjects and texts they did not have themselves."""
@@ -134,6 +141,8 @@ class Context:
             nearest = next((s for s in (*reversed(own[:i]), *own[i + 1 :]) if s and s not in PRONOUNS), "")
             lent = (nearest if points else self.shared or nearest) or self.shared or known
             about = wish.about if wish.about and not points else lent
+            if nearest and (it := re.match(r"(?:it|them|him|her)\s+(?=\w)", about)):
+                about = f"{nearest} {about[it.end() :]}"
             if wish.kind == "speech":
                 text = wish.text or ("" if wish.about else self.loose_quote) or composed(about)
                 yield replace(wish, about=about, text=text)
@@ -162,7 +171,7 @@ class Context:
         points = mention.kind == "video" and TURNING.search(before) is not None
         wish = Wish(mention.kind, size=size, duration_s=length, animates=points or mention.noun in BRINGS_TO_LIFE)
         parts = self._listed(owned, mention.count)
-        for n in range(min(mention.count, MOST_WISHES)):
+        for n in range(min(mention.count, MOST_OF_ONE)):
             about, frame = self._subject(mention, parts[n] if parts else owned)
             view = VIEWS[n % len(VIEWS)] if n and not parts else ""
             yield replace(wish, about=about, frame=frame, view=view)
@@ -198,7 +207,7 @@ class Context:
             text = self._dictated(mention, owned)
         subject = "" if text else self.quotes.restore(cleaned(rest, lengths=True))
         subject = "" if refers(subject) else subject
-        for n in range(min(mention.count, MOST_WISHES)):
+        for n in range(min(mention.count, MOST_OF_ONE)):
             yield Wish("speech", subject, text=text, voice=voice if n == 0 else VOICE_ROUND[n % len(VOICE_ROUND)])
 
     def _dictated(self, mention: Mention, owned: str) -> str:
@@ -213,8 +222,7 @@ class Context:
             match = re.match(r".{0,60}?\b(?:saying|that says|which says|reading)\b[:,]?\s+(.+)", owned, re.DOTALL)
         if match is None:
             return ""
-        text = re.sub(r"[\s,;]*(?:\b(?:and|plus|with|then|also)\b)?[\s,;]*$", "", match[1])
-        return self.quotes.restore(text).strip()
+        return self.quotes.restore(without_trailing(match[1], AND)).strip()
 
     # ---- no mention ----
 
@@ -236,7 +244,7 @@ class Context:
         match = FOLLOW_UP.match(text) if self.before or self.given else None
         if match is None or (self.before and is_talk(text)):
             return None
-        return re.sub(r"(?:[\s,]+(?:and|then|also|add|make|create|with))+\s*$", "", " " + text[match.end() :]).strip()
+        return without_trailing(text[match.end() :].strip(), AND | {"add", "make", "create"})
 
     def _changed(self, change: str) -> Iterator[Wish]:
         """The work asked for before, changed; where there were several kinds, the one the change speaks of."""
@@ -252,7 +260,8 @@ class Context:
         what = "" if what.lower() in SIZE_WORDS else what
         view = what or (VIEWS[1] if not (size or length) else "")
         view = ", ".join(part for part in (last.view, view) if part)
-        yield replace(last, view=view, size=size or last.size, duration_s=length or last.duration_s)
+        length, size = length or last.duration_s, size or last.size
+        yield replace(last, view=view, size=size, duration_s=length, change=what if last.kind == "image" else "")
 
 
 VIEWS = (
@@ -273,6 +282,7 @@ VIEWS = (
 VOICE_ROUND = ("nova", "onyx", "shimmer", "echo", "fable", "alloy")
 
 BRINGS_TO_LIFE = ("animate",)
+AND = word_set("and plus with then also")
 TURNING = re.compile(
     r"\b(?:turn|make|convert|change|bring)\s+(?:it|this|that|them|(?:the|this|that|my)\s+\w+)\s*(?:(?:in)?to)?\s*$",
     re.IGNORECASE,
@@ -285,7 +295,7 @@ FOLLOW_UP = re.compile(
     r"(?:\s+again)?"
     r"|(?:once\s+)?again\b|once more\b|(?:the\s+)?same\b(?:\s+(?:again|one|thing|image|picture|clip|video))?"
     r"|(?:do|try)\s+(?:that\s+|it\s+)?again\b|another\s+(?:one|version|try)\b|one more\b|redo\b(?:\s+it)?"
-    r"|(?=(?:in|with|without|as|at)\b)"
+    r"|(?=(?:in|with|without|as|at)\b(?:\W+\w+){1,6}\W*$)"
     r"|(?=(?:add|remove|replace|change|use|more|less|darker|brighter|lighter|bigger|smaller)\b)"
     r"|(?=(?:[a-z]+er|different)(?:\s+please)?[.!]?\s*$)"
     r"|(?:no|actually|instead)[,.]?\s)"

@@ -5,8 +5,9 @@ A palette runs from the top of the sky to the ground at the viewer's feet, so th
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
+
+from .text import singular
 
 Colour = tuple[int, int, int]
 
@@ -129,20 +130,6 @@ def mix(one: Colour, other: Colour, share: float) -> Colour:
 def luminance(colour: Colour) -> float:
     """How light a colour looks, 0 to 1."""
     return (0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]) / 255
-
-
-def words_of(text: str) -> list[str]:
-    """The words of a text in lower case, without punctuation."""
-    return re.findall(r"[^\W_]+", text.lower())
-
-
-def singular(word: str) -> str:
-    """The singular of a regular English plural; any other word as it is."""
-    if word.endswith("ies") and len(word) > 4:
-        return word[:-3] + "y"
-    if word.endswith(("ches", "shes", "xes", "oes")):
-        return word[:-2]
-    return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 3 else word
 
 
 def palette_for(words: list[str], *, choice: int, bound: bool) -> Palette:

@@ -1,4 +1,4 @@
-"""Speaks the stand-in narrations, as WAV or MP3, with espeak-ng out of its wheel (see `offline_espeak`)."""
+"""Speaks the stand-in narrations, as WAV or MP3, with espeak-ng out of its wheel (see `espeak`)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from pathlib import Path
 import av
 import espeakng_loader
 
-from .errors import InvalidRequest, JobFailed
+from ..errors import InvalidRequest, JobFailed
 
-PROGRAM = Path(__file__).with_name("offline_espeak.py")
+PROGRAM = Path(__file__).with_name("espeak.py")
 TIMEOUT_S = 60.0
 WORDS_PER_MINUTE = 165
 SLOWEST, FASTEST = 80, 450

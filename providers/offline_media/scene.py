@@ -6,12 +6,13 @@ import random
 
 from PIL import Image
 
-from .offline_layers import Scene, Shower
-from .offline_palette import INK, PAPER, Colour, luminance, mix
-from .offline_reading import Sight, read_prompt, stable_number
-from .offline_stage import FLOOR, Draw, Stage, ellipse
-from .offline_type import caption_layers
-from .offline_views import VIEWS
+from .layers import Scene, Shower
+from .lettering import caption_layers
+from .palette import INK, PAPER, Colour, luminance, mix
+from .reading import Sight, read_prompt
+from .stage import FLOOR, Draw, Stage, ellipse
+from .text import stable_number
+from .views import VIEWS
 
 MOST_THINGS = 6
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .offline_palette import singular
-from .offline_words import (
+from ..offline_media.text import singular
+from .words import (
     ARTICLES,
     BEYOND,
     BOUNDARIES,
@@ -25,6 +25,7 @@ from .offline_words import (
 )
 
 MOST_MODIFIERS = 7
+MOST_MENTIONS = 64
 BEFORE_VERBS = ("and", "then", "please", "you", "to", "also", "now", "just", "or")
 
 
@@ -52,13 +53,13 @@ class Token:
 
 OPEN, CLOSE = "\ue000", "\ue001"  # private characters: what was quoted stands between them as a number
 QUOTED = re.compile(
-    r"“([^”\n]+)”|\"([^\"\n]+)\"|«([^»\n]+)»|(?<!\w)['‘]((?:[^'’\n]|(?<=\w)['’](?=\w))+)['’](?!\w)"  # noqa: RUF001
+    r"“([^“”\n]+)”|\"([^\"\n]+)\"|«([^«»\n]+)»|(?<!\w)['‘]((?:[^'‘’\n]|(?<=\w)['’](?=\w))+)['’](?!\w)"  # noqa: RUF001
 )
 MARKER = re.compile(f"{OPEN}(\\d+){CLOSE}")
 TOKEN = re.compile(
     rf"{OPEN}\d+{CLOSE}|\d+\s?[x×]\s?\d+\b|\d+:\d+|\d+\.\d+|[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]|\n"  # noqa: RUF001
 )
-ITEM = re.compile(r"(?:^|(?<=[\s:,;]))\(?(\d{1,2})[.)]\s+|^\s*[-*•]\s+", re.MULTILINE)
+ITEM = re.compile(r"(?:^|(?<=[\s:,;]))\(?(\d{1,2})[.)]\s+|^[ \t]*[-*•]\s+", re.MULTILINE)
 
 
 class Quotes:
@@ -66,7 +67,8 @@ class Quotes:
 
     def __init__(self, text: str) -> None:
         self.said: list[str] = []
-        self.text = QUOTED.sub(self._put_away, re.sub(f"[{OPEN}{CLOSE}]", "", text))
+        plain = re.sub(r"[^\S\n]+", " ", re.sub(f"[{OPEN}{CLOSE}]", "", text))
+        self.text = QUOTED.sub(self._put_away, re.sub(r" ?\n[ \n]*", "\n", plain))
 
     def _put_away(self, match: re.Match[str]) -> str:
         self.said.append(next(group for group in match.groups() if group))
@@ -111,6 +113,8 @@ def mentions(text: str) -> list[Mention]:
         mention = _noun(words, i) or _verb(words, i) or (_ellipsis(words, i, found[-1]) if found else None)
         if mention is None or (found and mention.start < found[-1].end):
             continue
+        if len(found) == MOST_MENTIONS:
+            break
         if found and found[-1].is_verb and _only_leads(text[found[-1].end : mention.start]):
             found.pop()  # "draw" in "draw me a picture of" says no more than "make"
         found.append(mention)
@@ -121,7 +125,9 @@ def mentions(text: str) -> list[Mention]:
 
 def beyond(text: str) -> tuple[str, ...]:
     """Works the text asks for that nothing here can make."""
-    words = tokens(text)
+    first = next(iter(mentions(text)), None)
+    read_aloud = first is not None and first.is_verb and first.kind == "speech" and dictates(text[first.end :])
+    words = tokens(text[: first.end] if first and read_aloud else text)
     return tuple(
         dict.fromkeys(
             BEYOND[singular(token.word)]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from .offline_palette import Colour
+from .palette import Colour
 
 Pair = tuple[float, float]
 

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageOps, PngImagePlugin
 
-from .errors import InvalidRequest
-from .offline_palette import INK, PAPER
-from .offline_reading import stable_number
-from .offline_scene import compose
-from .shapes import Size, fit_size
-from .types import Media
+from ..errors import InvalidRequest
+from ..shapes import Size, fit_size
+from ..types import Media
+from .palette import INK, PAPER
+from .scene import compose
+from .text import stable_number
 
 SOFTWARE = "Impresario offline stand-in"
 DEFAULT_SIZE: Size = (1024, 1024)

@@ -1,4 +1,4 @@
-"""Reads text aloud with espeak-ng: a small program of its own, run by `offline_voice`, not imported.
+"""Reads text aloud with espeak-ng: a small program of its own, run by `voice`, not imported.
 
 espeak-ng keeps state from one sentence to the next, so the second utterance of a process differs from the first; it is
 not thread-safe; and it is C code fed with strangers' text. A fresh process for each utterance answers all three, and

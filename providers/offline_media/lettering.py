@@ -6,8 +6,8 @@ import unicodedata
 
 from PIL import Image, ImageDraw, ImageFont
 
-from .offline_layers import Layer, fade
-from .offline_palette import INK, PAPER, Colour, Palette, luminance, mix
+from .layers import Layer, fade
+from .palette import INK, PAPER, Colour, Palette, luminance, mix
 
 MARK = "OFFLINE STAND-IN"
 KEPT = "‘’“”…°±©™"  # noqa: RUF001

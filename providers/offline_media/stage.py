@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from PIL import Image, ImageDraw
 
-from .offline_layers import Layer, Pair, Scene, cut, fineness, gradient
-from .offline_palette import PAPER, Colour, Palette, mix
-from .offline_reading import Reading
-from .offline_shapes import Point, draw_shape, smooth
+from .figures import Point, draw_shape, smooth
+from .layers import Layer, Pair, Scene, cut, fineness, gradient
+from .palette import PAPER, Colour, Palette, mix
+from .reading import Reading
 
 HORIZON = 0.60
 FLOOR = 0.80

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from .offline_grammar import tokens
-from .offline_palette import singular
-from .offline_words import (
+from ..offline_media.text import singular
+from .grammar import tokens
+from .words import (
     ARTICLES,
     BOUNDARIES,
     COUNTS,
@@ -44,16 +44,14 @@ def topic(text: str) -> str | None:
     for sentence in re.split(r"[.!?\n]+", text):
         about = re.search(r"\b(?:about|for|featuring|promoting|announcing|introducing)\s+(.+)", sentence, re.IGNORECASE)
         said = cleaned(about[1] if about else strip_making(sentence), lengths=True)
-        said = re.sub(
-            r"(?:[\s,]+\b(?:i|we|you|need|want|make|create|generate|please|me|us|give)\b)+$", "", said, flags=re.I
-        )
+        said = without_trailing(said, ASKING)
         words = [token.word for token in tokens(said)]
         if words and not all(word in BOUNDARIES | ARTICLES | PRONOUNS | EMPTY for word in words):
             return said
     return None
 
 
-ASKING = re.compile(r"(?:[\s,]+\b(?:i|we|you|need|want|make|create|generate|please|me|us|give)\b)+$", re.IGNORECASE)
+ASKING = word_set("i we you need want make create generate please me us give")
 EMPTY = word_set("i we following these things post campaign set of the are here is would d'd please assets for")
 
 
@@ -69,25 +67,36 @@ def cleaned(text: str, *, lengths: bool) -> str:
     """A subject out of the text a wish owns: without sizes, formats, lengths (where asked) and joining words."""
     for pattern in (SIZE, FORMAT, *((DURATION,) if lengths else ())):
         text = pattern.sub(" ", text)
-    text = re.sub(r"(?:\s*[,;]\s*){2,}", ", ", " ".join(text.split()))
-    text = TURNED.sub("", text)
-    joint = (
-        r"(?:and|plus|with|then|also|finally|as well as|together|along|please|too|for|of|saying|i'd like|i want|i need)"
-    )
-    before = None
-    while before != text:
-        before = text
-        text = re.sub(rf"^[\s,;:.!?()&+–—-]+|[\s,;:.!?()&+–—-]+$|[\s,]+\b{joint}$", "", text, flags=re.IGNORECASE)  # noqa: RUF001
-        text = re.sub(rf"^(?:{SUBJECT_LEADS}|me|us|and|please)\b[\s:]+", "", text, flags=re.IGNORECASE)
-    return "" if re.fullmatch(rf"{SUBJECT_LEADS}|and|please|me|us|too|a|an|the", text, re.IGNORECASE) else text
+    text = re.sub(r" ?[,;](?: ?[,;])+", ",", " ".join(text.split()))
+    if turned := TURNED.search(text, max(0, len(text) - TAIL)):
+        text = text[: turned.start()]
+    start = 0
+    while lead := LEAD.match(text, start):
+        start = lead.end()
+    text = without_trailing(text[start:], JOINTS, EDGES if "(" in text[start:] else f"{EDGES})")
+    return "" if text.lower() in LEFT_OVER else text
 
 
+def without_trailing(text: str, words: frozenset[str], edges: str = " ,;\n") -> str:
+    """The text without these words, and without the punctuation in `edges`, at its end."""
+    parts = re.findall(r"\S+\s*", text)
+    while parts and (not (last := parts[-1].strip(edges)) or last.lower() in words):
+        parts.pop()
+    return "".join(parts).rstrip(edges)
+
+
+EDGES = " \n,;:.!?(&+–—-"  # noqa: RUF001
+JOINTS = word_set("and plus with then also finally as well together along please too for of saying i'd i add")
+LEFT_OVER = word_set("too a an the") | {""}
+LEAD = re.compile(rf"[\s,;:.!?()&+–—-]+|(?:{SUBJECT_LEADS}|me|us|and|please)(?=[\s:]|$)[\s:]*", re.IGNORECASE)  # noqa: RUF001
+TAIL = 60
 TURNED = re.compile(
     r"[\s,]*(?:\b(?:and|then)\b[\s,]*)*\b(?:turn|make|convert|change|bring)\s+(?:it|this|that|them)\s*(?:(?:in)?to)?\s*$",
     re.IGNORECASE,
 )
+"""What stands at the end, in the last `TAIL` characters, before "a video" that is to be made of the same."""
 GREETINGS = word_set(
-    "hi hello hey hiya howdy greetings good morning afternoon evening night day thanks thank you very much ok okay cool "
+    "hi hello hey hiya greetings good morning afternoon evening night day thanks thank you very much ok okay cool "
     "great nice perfect yes no bye goodbye there test help please everyone all impresario"
 )
 QUESTION = re.compile(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from ..offline_media.text import NUMBERS
+
 Kind = Literal["image", "video", "speech"]
 
 
@@ -129,9 +131,8 @@ SUBJECT_LEADS = (
 
 # ---- numbers ---------------------------------------------------------------------------------------------------------
 
-_UNITS = "one two three four five six seven eight nine ten eleven twelve".split()  # noqa: SIM905
 COUNTS: dict[str, int] = {
-    **{word: number for number, word in enumerate(_UNITS, 1)},
+    **NUMBERS,
     "couple": 2,
     "pair": 2,
     "few": 3,

@@ -5,11 +5,11 @@ Pure text in, plain values out. Words that are not known here still reach the pi
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
-from .offline_palette import COLOURS, Colour, Palette, palette_for, rgb, singular, words_of
+from .palette import COLOURS, Colour, Palette, palette_for, rgb
+from .text import NUMBERS, singular, stable_number, words_of
 
 Stand = Literal["ground", "air", "water", "table", "deep", "space"]
 Setting = Literal["land", "sea", "city", "forest", "deep", "space", "studio", "abstract"]
@@ -125,15 +125,8 @@ WEATHER: dict[str, Literal["snow", "rain"]] = {
     "storm": "rain",
     "stormy": "rain",
 }
-_COUNTING = "one two three four five six seven eight nine ten eleven twelve"
-NUMBERS = {word: n for n, word in enumerate(_COUNTING.split(), 1)}
 CAPTION_WORDS = 12
 CAPTION_CHARACTERS = 90
-
-
-def stable_number(*parts: object) -> int:
-    """A number that depends on the parts alone: the same in every process and on every machine."""
-    return int.from_bytes(hashlib.sha256("\0".join(map(str, parts)).encode()).digest()[:6])
 
 
 def read_prompt(prompt: str) -> Reading:

@@ -1,0 +1,1 @@
+"""How the offline stand-in draws, films and speaks. Nothing here knows of requests, tickets or money."""
