@@ -1,8 +1,8 @@
 # syntax=docker/dockerfile:1
 # Two stages: the first one installs with uv, the second one holds the result and nothing to build with.
 FROM python:3.13-slim AS build
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
-RUN pip install --no-cache-dir uv==0.13.8 && python -m venv /opt/impresario
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 UV_LINK_MODE=copy
+RUN pip install --no-cache-dir uv==0.13.8 && uv venv --python python3 /opt/impresario
 WORKDIR /src
 COPY requirements.lock ./
 RUN uv pip sync --no-cache --python /opt/impresario/bin/python requirements.lock
@@ -11,6 +11,9 @@ COPY prompts ./prompts
 COPY providers ./providers
 COPY app ./app
 RUN uv pip install --no-cache --no-deps --python /opt/impresario/bin/python .
+# Leaves out the libraries' own tests (9 MB), and compiles what a start imports and no more (all of it: 45 MB).
+RUN find /opt/impresario/lib -type d -name tests -prune -exec rm -rf {} + \
+    && /opt/impresario/bin/python -c "import app.cli, providers.offline, providers.openai, providers.replicate, providers.runway"
 
 FROM python:3.13-slim
 # The openai SDK trusts the operating system's certificates, which the slim image has to be given.
@@ -20,7 +23,7 @@ RUN apt-get update \
     && useradd --system --uid 10001 --create-home --home-dir /home/impresario impresario \
     && install -d -o impresario -g impresario /data
 COPY --from=build /opt/impresario /opt/impresario
-ENV PATH=/opt/impresario/bin:$PATH PYTHONUNBUFFERED=1 HOST=0.0.0.0 PORT=8000 DATA_DIR=/data
+ENV PATH=/opt/impresario/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOST=0.0.0.0 PORT=8000 DATA_DIR=/data
 USER impresario
 WORKDIR /home/impresario
 VOLUME /data

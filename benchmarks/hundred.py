@@ -32,9 +32,11 @@ def main() -> None:
         with ThreadPoolExecutor(COUNT + 1) as pool:
             watching = pool.submit(watch_health, server, over)
             started = time.perf_counter()
-            results = list(pool.map(lambda number: ask(server, number), range(COUNT)))
+            try:
+                results = list(pool.map(lambda number: ask(server, number), range(COUNT)))
+            finally:
+                over.set()
             elapsed = time.perf_counter() - started
-            over.set()
             latencies = watching.result()
     complete = sum(status == 200 and bool(body["assets"]) for status, body in results)
     print(f"{complete} of {COUNT} generations complete, {elapsed:.1f} s in all")
@@ -46,7 +48,7 @@ def main() -> None:
 
 def ask(server: Server, number: int) -> tuple[int, Any]:
     """One generation, waited for."""
-    status, _, body = server.post("/generate", {"prompt": PROMPTS[number % len(PROMPTS)]}, timeout=600)
+    status, _, body = server.post("/generate", {"prompt": PROMPTS[number % len(PROMPTS)]}, timeout_s=600)
     return status, body
 
 
