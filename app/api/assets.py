@@ -29,15 +29,22 @@ EXTENSIONS = {
     "image/webp": "webp",
     "image/gif": "gif",
     "image/avif": "avif",
+    "image/bmp": "bmp",
+    "image/tiff": "tiff",
     "video/mp4": "mp4",
     "video/webm": "webm",
     "video/quicktime": "mov",
+    "video/ogg": "ogv",
+    "video/x-matroska": "mkv",
+    "video/x-msvideo": "avi",
     "audio/mpeg": "mp3",
     "audio/wav": "wav",
     "audio/ogg": "ogg",
     "audio/flac": "flac",
     "audio/aac": "aac",
     "audio/mp4": "m4a",
+    "audio/webm": "weba",
+    "audio/x-matroska": "mka",
     "application/pdf": "pdf",
     "text/plain": "txt",
 }
@@ -163,7 +170,14 @@ async def content(
     if request.method == "HEAD":
         return Response(status_code=code, headers=headers, media_type=row["media_type"])
     stream = parts.store.stream(asset_id, start, end)
-    return StreamingResponse(stream, code, headers, media_type=row["media_type"])
+    first = await anext(stream, b"")  # bytes that are gone are a 404, which must be known before the answer begins
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield first
+        async for chunk in stream:
+            yield chunk
+
+    return StreamingResponse(chunks(), code, headers, media_type=row["media_type"])
 
 
 @router.get(
@@ -195,7 +209,7 @@ def byte_range(header: str, size: int) -> tuple[int, int] | None:
     match = re.fullmatch(r"bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", header)
     if match is None or match.groups() == ("", ""):
         return None
-    first, last = match[1][:18], match[2][:18]
+    first, last = match.groups()
     if not first:
         start, end = max(0, size - int(last)), size
     else:

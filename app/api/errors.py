@@ -78,7 +78,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def validation_error(request: Request, error: RequestValidationError) -> JSONResponse:
-        errors = [{"field": path_of(item["loc"]), "detail": item["msg"]} for item in error.errors()]
+        errors = [
+            {"field": "body" if item["type"] == "json_invalid" else path_of(item["loc"]), "detail": item["msg"]}
+            for item in error.errors()
+        ]
         fields = ", ".join(dict.fromkeys(item["field"] for item in errors))
         return problem(422, "Invalid input", f"Mend these and send again: {fields}.", "invalid_input", errors=errors)
 

@@ -15,7 +15,7 @@ from app.errors import GenerationFailed, GenerationTimedOut
 from app.generations.events import TERMINAL, Event
 from app.generations.service import Generation, Service
 
-from .deps import BaseUrlDep, Cursor, Limit, OwnerDep, ServiceDep
+from .deps import BaseUrlDep, Cursor, Limit, OwnerDep, PartsDep, ServiceDep
 from .errors import responses
 from .schemas import GenerateBody, GenerationId, GenerationOut, GenerationPage
 
@@ -23,7 +23,6 @@ router = APIRouter(tags=["Generations"])
 
 HEARTBEAT_S = 15.0
 SSE_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
-TIMED_OUT = ("outcome_unknown", "deadline")
 EVENT_STREAM: dict[str, Any] = {
     "text/event-stream": {
         "schema": {"type": "string"},
@@ -111,11 +110,16 @@ async def get_generation(
     "/generations/{generation_id}/events",
     summary="Follow a generation",
     response_class=StreamingResponse,
-    responses={200: {"description": "Server-sent events.", "content": EVENT_STREAM}, **responses(404, 422)},
+    responses={
+        200: {"description": "Server-sent events.", "content": EVENT_STREAM},
+        204: {"description": "It has ended, and its last event was seen: no need to connect again."},
+        **responses(404, 422),
+    },
 )
 async def follow_generation(
     generation_id: GenerationId,
     service: ServiceDep,
+    parts: PartsDep,
     owner: OwnerDep,
     base_url: BaseUrlDep,
     last_event_id: Annotated[
@@ -124,12 +128,26 @@ async def follow_generation(
 ) -> Response:
     """Server-sent events from the first, or from behind `Last-Event-ID`, up to the one that ends the generation.
 
-    Names: `generation.created`, `turn.completed`, `tool.started`, `tool.progress`, `asset.created`, `tool.completed`,
-    `tool.failed`, `generation.completed`, `generation.failed`, `generation.cancelled`. The last one carries the whole
-    generation. A comment is sent every 15 seconds of silence.
+    | Event | Its data, beside `generation_id` and `created_at` |
+    |---|---|
+    | `generation.created` | `status`, `prompt` |
+    | `turn.completed` | `step_id`, `turn`, `text`, `tool_calls` (`id` and `name` of each) |
+    | `tool.started` | `step_id`, `name`, `arguments` |
+    | `tool.progress` | `step_id`, `progress` (0 to 1), `waiting` (in the vendor's line) |
+    | `asset.created` | `step_id` and the asset's `id`, `type`, `media_type`, size and cost, as far as known |
+    | `tool.completed` | `step_id`, `name`, `asset_ids`, `warnings` |
+    | `tool.failed` | `step_id`, `name`, `error` (`code` and `message`) |
+    | `generation.completed`, `generation.failed`, `generation.cancelled` | instead: the whole generation |
+
+    A comment is sent every 15 seconds of silence. A browser follows with
+    `new EventSource("/generations/gen_.../events")` and `addEventListener` for each name; it sends `Last-Event-ID`
+    by itself when it reconnects.
     """
-    await service.get(owner, generation_id)
-    stream = event_stream(service, owner, generation_id, last_event_id or 0, base_url)
+    seen = last_event_id or 0
+    generation = await service.get(owner, generation_id)
+    if generation.over and not await parts.events.after(generation_id, seen):
+        return Response(status_code=status.HTTP_204_NO_CONTENT)  # a browser then stops connecting again
+    stream = event_stream(service, owner, generation_id, seen, base_url)
     return StreamingResponse(stream, media_type="text/event-stream", headers=SSE_HEADERS)
 
 
@@ -151,8 +169,8 @@ async def delete_generation(generation_id: GenerationId, service: ServiceDep, ow
 
 def preference(prefer: str | None) -> tuple[float | None, str | None]:
     """Seconds to wait (None: until the end) and the preference applied, out of a `Prefer` header (RFC 7240)."""
-    asked = [part.strip().lower() for part in (prefer or "").split(",")]
-    waits = [match for part in asked if (match := re.fullmatch(r"wait\s*=\s*(\d{1,6})", part))]
+    asked = [part.split(";")[0].strip().lower() for part in (prefer or "").split(",")]
+    waits = [match for part in asked if (match := re.fullmatch(r'wait\s*=\s*"?(\d{1,6})"?', part))]
     if waits:
         return float(waits[0][1]), f"wait={waits[0][1]}"
     return (0.0, "respond-async") if "respond-async" in asked else (None, None)
@@ -166,7 +184,7 @@ def shaped(generation: Generation, base_url: str, code: int, headers: dict[str, 
 def failure(generation: Generation) -> GenerationFailed:
     """The problem a generation that failed as a whole answers with."""
     error = generation.row["error"] or {"code": "internal_error", "message": "The generation failed."}
-    kind = GenerationTimedOut if error["code"] in TIMED_OUT else GenerationFailed
+    kind = GenerationTimedOut if error.get("timed_out") else GenerationFailed
     return kind(error["message"], generation_id=generation.row["id"], reason=error["code"])
 
 

@@ -29,34 +29,30 @@ Text = Annotated[str, BeforeValidator(_no_surrogates)]
 class GenerateBody(BaseModel):
     """A request in plain words, and how far the agent may go for it."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "prompt": "A post about our new coffee bar: a hero image, a 5 second clip and a narration saying "
-                    '"Good mornings start here."'
-                },
-                {"prompt": "Three images of a red fox in the snow", "max_steps": 4, "metadata": {"post": "42"}},
-            ]
-        },
-    )
+    model_config = ConfigDict(extra="forbid")
 
-    prompt: Text = Field(min_length=1, max_length=32_000, description="What to make, in plain words.")
+    prompt: Text = Field(
+        min_length=1,
+        max_length=32_000,
+        description="What to make, in plain words.",
+        examples=["An image of a red fox in the snow at dawn"],
+    )
     max_steps: int = Field(10, ge=1, le=50, description="Model turns the agent may take; the last one only answers.")
     inputs: list[AssetId] = Field(
         default_factory=list, max_length=20, description="Assets to work with: uploads or earlier results."
     )
     previous_id: GenerationId | None = Field(
-        None, description="A generation to continue; its conversation and assets are known to the agent."
+        None,
+        description="A generation to continue; its conversation and assets are known to the agent, also to edit.",
     )
     models: dict[Literal["chat", "image", "video", "speech"], Annotated[Text, Field(max_length=128)]] = Field(
         default_factory=dict,
-        description="Models to insist on, by modality.",
-        examples=[{"image": "flux-1.1-pro"}],
+        description='Models to insist on, by modality: `{"image": "flux-1.1-pro"}`. `GET /models` has their names.',
     )
     max_cost_usd: Annotated[Decimal, Field(ge=0, le=10_000, max_digits=12, decimal_places=6)] | None = Field(
-        None, description="A call that would pass this cap is not made. Default: the server's `MAX_COST_USD`."
+        None,
+        description="A call that would pass this cap is not made. Default: the server's `MAX_COST_USD`.",
+        examples=["2.50"],
     )
     metadata: dict[Annotated[Text, Field(max_length=64)], Annotated[Text, Field(max_length=512)]] = Field(
         default_factory=dict, max_length=16, description="Your own words, kept and returned with the generation."
@@ -70,29 +66,45 @@ class GenerateBody(BaseModel):
 class AssetOut(BaseModel):
     """A finished work, or an upload. It lasts until it is deleted."""
 
-    id: str = Field(examples=["asset_01kaj5v3m8f7q2n4d6s8t0w2y4"])
-    type: Literal["image", "video", "speech", "audio", "document"]
-    url: str = Field(description="The bytes.")
-    thumbnail_url: str | None = Field(description="A WebP of at most 512 pixels, for images and videos.")
+    id: str = Field(description="Sorts by time.", examples=["asset_01kaj5v3m8f7q2n4d6s8t0w2y4"])
+    type: Literal["image", "video", "speech", "audio", "document"] = Field(
+        description="`speech` was spoken here; `audio` is any other sound."
+    )
+    url: str = Field(
+        description="The bytes.", examples=["http://127.0.0.1:8000/assets/asset_01kaj5v3m8f7q2n4d6s8t0w2y4/content"]
+    )
+    thumbnail_url: str | None = Field(
+        description="A WebP of at most 512 pixels a side, for images and videos.",
+        examples=["http://127.0.0.1:8000/assets/asset_01kaj5v3m8f7q2n4d6s8t0w2y4/thumbnail"],
+    )
     media_type: str = Field(description="Decided from the bytes.", examples=["image/png"])
-    bytes: int
-    sha256: str
-    width: int | None = Field(None, description="Pixels.")
-    height: int | None = Field(None, description="Pixels.")
-    duration_s: float | None = Field(None, description="Seconds, for video and sound.")
+    bytes: int = Field(description="Size of the file.", examples=[1482213])
+    sha256: str = Field(
+        description="Of the bytes, in hexadecimal.",
+        examples=["866a05c243b723bb9adb373e63c5246cd19018c882fd671c1876e0750568f89d"],
+    )
+    width: int | None = Field(None, description="Pixels, for images and videos.", examples=[1024])
+    height: int | None = Field(None, description="Pixels, for images and videos.", examples=[1024])
+    duration_s: float | None = Field(None, description="Seconds, for video and sound.", examples=[None])
     provider: str | None = Field(None, description="The vendor that made it; null for uploads.", examples=["replicate"])
-    model: str | None = Field(None, examples=["flux-1.1-pro"])
-    prompt: str | None = Field(None, description="The prompt, or the text, really sent.")
-    revised_prompt: str | None = Field(None, description="The vendor's rewording, where it tells.")
-    voice: str | None = None
-    parameters: dict[str, Any] = Field(description="What else was asked of the vendor.")
+    model: str | None = Field(None, description="The model that made it; null for uploads.", examples=["flux-1.1-pro"])
+    prompt: str | None = Field(
+        None,
+        description="The prompt, or the text, really sent.",
+        examples=["A red fox in fresh snow at dawn, soft light, shallow depth of field"],
+    )
+    revised_prompt: str | None = Field(None, description="The vendor's rewording, where it tells.", examples=[None])
+    voice: str | None = Field(None, description="Who speaks, for speech.", examples=[None])
+    parameters: dict[str, Any] = Field(description="What else was asked of the vendor.", examples=[{"n": 1}])
     cost_usd: Usd | None = Field(
         None, description="Null when it is not known: unknown is not zero.", examples=["0.040000"]
     )
-    generation_id: str | None = None
-    parent_ids: list[str] = Field(description="The assets it was made from.")
-    filename: str | None = Field(None, description="The name an upload came with.")
-    created_at: dt.datetime
+    generation_id: str | None = Field(
+        None, description="The generation it came of; null for uploads.", examples=["gen_01kaj5v3m8f7q2n4d6s8t0w2y4"]
+    )
+    parent_ids: list[str] = Field(description="The assets it was made from.", examples=[[]])
+    filename: str | None = Field(None, description="The name an upload came with.", examples=[None])
+    created_at: dt.datetime = Field(description="When it was kept here.", examples=["2026-11-20T12:53:17.299114Z"])
 
     @classmethod
     def of(cls, row: Mapping[str, Any], base_url: str) -> AssetOut:
@@ -106,56 +118,79 @@ class AssetOut(BaseModel):
 class StepOut(BaseModel):
     """One model turn, or one tool call."""
 
-    id: str
-    kind: Literal["turn", "tool"]
+    id: str = Field(description="Sorts in the order of the steps.", examples=["step_01kaj5v3m8f7q2n4d6s8t0w2y4_01_01"])
+    kind: Literal["turn", "tool"] = Field(description="A turn of the model, or a call of a tool.", examples=["tool"])
     name: str = Field(description="The model, or the tool.", examples=["generate_image"])
-    arguments: dict[str, Any] | None = Field(None, description="What the model asked of the tool.")
-    status: Literal["running", "completed", "failed", "cancelled"]
-    started_at: dt.datetime
-    completed_at: dt.datetime | None = None
-    cost_usd: Usd | None = Field(None, description="Null when it is not known.")
-    error: str | None = Field(None, description="Why it failed, in one sentence.")
-    asset_ids: list[str]
+    arguments: dict[str, Any] | None = Field(
+        None,
+        description="What the model asked of the tool; null for a turn.",
+        examples=[{"prompt": "A red fox in fresh snow at dawn", "size": "1024x1024"}],
+    )
+    status: Literal["running", "completed", "failed", "cancelled"] = Field(
+        description="How far it is.", examples=["completed"]
+    )
+    started_at: dt.datetime = Field(description="When it began.", examples=["2026-11-20T12:53:14.140530Z"])
+    completed_at: dt.datetime | None = Field(
+        None, description="When it ended; null while it runs.", examples=["2026-11-20T12:53:17.307797Z"]
+    )
+    cost_usd: Usd | None = Field(None, description="Null when it is not known.", examples=["0.040000"])
+    error: str | None = Field(None, description="Why it failed, in one sentence.", examples=[None])
+    asset_ids: list[str] = Field(description="The assets it made.", examples=[["asset_01kaj5v3m8f7q2n4d6s8t0w2y4"]])
 
 
 class UsageOut(BaseModel):
     """What the generation used."""
 
-    model_turns: int
-    tool_calls: int
-    input_tokens: int = Field(description="As far as the vendors reported them.")
-    output_tokens: int
+    model_turns: int = Field(description="Turns the planning model took.", examples=[2])
+    tool_calls: int = Field(description="Tools it called.", examples=[1])
+    input_tokens: int = Field(
+        description="Tokens the models read, as far as the vendors reported them.", examples=[2398]
+    )
+    output_tokens: int = Field(description="Tokens they wrote, likewise.", examples=[97])
 
 
 class ErrorOut(BaseModel):
     """Why a generation failed or broke off."""
 
-    code: str = Field(examples=["unavailable"])
-    message: str
+    code: str = Field(description="A stable word for programs.", examples=["unavailable"])
+    message: str = Field(
+        description="What happened, in one sentence.", examples=["replicate: the service is not available."]
+    )
 
 
 class GenerationOut(BaseModel):
     """A request and everything that came of it."""
 
-    id: str = Field(examples=["gen_01kaj5v3m8f7q2n4d6s8t0w2y4"])
-    status: Literal["queued", "running", "completed", "failed", "cancelled"]
+    id: str = Field(description="Sorts by time.", examples=["gen_01kaj5v3m8f7q2n4d6s8t0w2y4"])
+    status: Literal["queued", "running", "completed", "failed", "cancelled"] = Field(
+        description="`completed` also when some of its tools failed; `failed` when nothing came of it.",
+        examples=["completed"],
+    )
     stop_reason: (
         Literal["answered", "max_steps", "budget", "cancelled", "error", "refused", "cut_off", "empty"] | None
-    ) = Field(None, description="Why the run ended; null while it runs.")
-    prompt: str
-    response: str | None = Field(None, description="The agent's answer.")
+    ) = Field(None, description="Why the run ended; null while it runs.", examples=["answered"])
+    prompt: str = Field(
+        description="What was asked for, word for word.", examples=["An image of a red fox in the snow at dawn"]
+    )
+    response: str | None = Field(None, description="The agent's answer.", examples=["Here is your fox at dawn."])
     assets: list[AssetOut] = Field(description="What was made, in the order it was asked for.")
     steps: list[StepOut] = Field(description="Every model turn and tool call, in order.")
-    usage: UsageOut
-    cost_usd: Usd | None = Field(None, description="What is known of the cost; null when nothing is.")
-    cost_is_complete: bool = Field(description="False while a part of the cost is not known.")
-    warnings: list[str] = Field(description="What was done otherwise than asked, and why.")
-    error: ErrorOut | None = None
-    previous_id: str | None = None
-    metadata: dict[str, str]
-    created_at: dt.datetime
-    started_at: dt.datetime | None = None
-    completed_at: dt.datetime | None = None
+    usage: UsageOut = Field(description="Turns, calls and tokens.")
+    cost_usd: Usd | None = Field(
+        None, description="What is known of the cost; null when nothing is.", examples=["0.046965"]
+    )
+    cost_is_complete: bool = Field(description="False while a part of the cost is not known.", examples=[True])
+    warnings: list[str] = Field(description="What was done otherwise than asked, and why.", examples=[[]])
+    error: ErrorOut | None = Field(None, description="Why it failed or broke off; null otherwise.", examples=[None])
+    previous_id: str | None = Field(None, description="The generation it continues.", examples=[None])
+    metadata: dict[str, str] = Field(description="Your own words, as they came.", examples=[{"post": "42"}])
+    created_at: dt.datetime = Field(description="When it was asked for.", examples=["2026-11-20T12:53:12.812178Z"])
+    started_at: dt.datetime | None = Field(
+        None, description="When the work began.", examples=["2026-11-20T12:53:12.837176Z"]
+    )
+    completed_at: dt.datetime | None = Field(
+        None, description="When it ended; null while it runs.", examples=["2026-11-20T12:53:22.159300Z"]
+    )
 
     @classmethod
     def of(cls, generation: Generation, base_url: str) -> GenerationOut:
@@ -178,62 +213,73 @@ class GenerationOut(BaseModel):
 class GenerationPage(BaseModel):
     """Generations, newest first."""
 
-    data: list[GenerationOut]
-    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null at the end.")
+    data: list[GenerationOut] = Field(description="The generations of this page.")
+    next_cursor: str | None = Field(
+        description="Pass it as `cursor` for the next page; null at the end.", examples=[None]
+    )
 
 
 class AssetPage(BaseModel):
     """Assets, newest first."""
 
-    data: list[AssetOut]
-    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null at the end.")
+    data: list[AssetOut] = Field(description="The assets of this page.")
+    next_cursor: str | None = Field(
+        description="Pass it as `cursor` for the next page; null at the end.", examples=[None]
+    )
 
 
 class PriceOut(BaseModel):
     """USD for one unit."""
 
-    unit: str = Field(examples=["image"])
-    usd: Usd
-    when: str | None = Field(None, description="When this one of several prices of a unit holds.")
+    unit: str = Field(description="What is charged for.", examples=["image"])
+    usd: Usd = Field(description="The price of one.", examples=["0.04"])
+    when: str | None = Field(None, description="When this one of several prices of a unit holds.", examples=[None])
 
 
 class ModelOut(BaseModel):
     """One model of the catalogue."""
 
-    id: str = Field(examples=["flux-1.1-pro"])
+    id: str = Field(description="The vendor's own name for it.", examples=["flux-1.1-pro"])
     name: str = Field(description="The canonical name, `vendor/id`.", examples=["replicate/flux-1.1-pro"])
-    vendor: str
-    modality: Literal["chat", "image", "video", "speech"]
-    aliases: list[str]
-    capabilities: list[str]
-    limits: dict[str, Any]
-    price: list[PriceOut]
-    price_is_proxy: bool = Field(description="The price is another vendor's for the same model: an estimate only.")
-    status: Literal["live", "deprecated", "retired"]
-    shutdown: dt.date | None = Field(None, description="The vendor's date for its end.")
-    successor: str | None = None
-    retires_soon: bool = Field(description="It will be gone within 60 days.")
-    available: bool = Field(description="It works here and now.")
-    reason: str | None = Field(None, description="Why it does not, and what to do.")
+    vendor: str = Field(description="Whose it is.", examples=["replicate"])
+    modality: Literal["chat", "image", "video", "speech"] = Field(description="What it makes.", examples=["image"])
+    aliases: list[str] = Field(description="Other names it answers to.", examples=[["flux"]])
+    capabilities: list[str] = Field(description="What it can do, as words to filter by.", examples=[["text_to_image"]])
+    limits: dict[str, Any] = Field(description="The bounds of its requests.", examples=[{"max_images_out": 1}])
+    price: list[PriceOut] = Field(description="What it costs; empty when that is not known.")
+    price_is_proxy: bool = Field(
+        description="The price is another vendor's for the same model: an estimate only.", examples=[False]
+    )
+    status: Literal["live", "deprecated", "retired"] = Field(
+        description="A retired model is replaced by its successor before a call.", examples=["live"]
+    )
+    shutdown: dt.date | None = Field(None, description="The vendor's date for its end.", examples=[None])
+    successor: str | None = Field(None, description="The model the vendor names in its place.", examples=[None])
+    retires_soon: bool = Field(description="It will be gone within 60 days.", examples=[False])
+    available: bool = Field(description="It works here and now.", examples=[True])
+    reason: str | None = Field(None, description="Why it does not, and what to do.", examples=[None])
 
 
 class ModelList(BaseModel):
     """The catalogue."""
 
-    data: list[ModelOut]
-    warnings: list[str] = Field(description="Models in use here that will be retired soon.")
+    data: list[ModelOut] = Field(description="The models that match.")
+    warnings: list[str] = Field(description="Models in use here that will be retired soon.", examples=[[]])
 
 
 class Health(BaseModel):
     """The process is alive."""
 
-    status: Literal["ok"] = "ok"
+    status: Literal["ok"] = Field("ok", description="Always this word.")
 
 
 class Readiness(BaseModel):
     """Whether generations can be served."""
 
-    status: Literal["ready"] = "ready"
-    agent_model: str = Field(description="The model that plans.")
-    tools: list[str] = Field(description="The tools available here and now.")
-    version: str
+    status: Literal["ready"] = Field("ready", description="Always this word; a server that is not ready answers 503.")
+    agent_model: str = Field(description="The model that plans.", examples=["offline-planner"])
+    tools: list[str] = Field(
+        description="The tools available here and now.",
+        examples=[["enhance_prompt", "generate_image", "generate_video", "generate_speech"]],
+    )
+    version: str = Field(description="Of this server.", examples=["0.1.0"])

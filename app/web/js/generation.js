@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { say } from "./dom.js";
 import { follow } from "./events.js";
-import { clearSteps, showStep, stepOf } from "./progress.js";
+import { atWork, clearSteps, showStep, stepOf } from "./progress.js";
 import { clearResults, showAssets, showResults } from "./results.js";
 import { ended, telling } from "./wording.js";
 
@@ -37,7 +37,8 @@ async function open() {
   function take(name, data) {
     const step = stepOf(name, data);
     if (step) showStep(step);
-    if (telling(name, data)) status.textContent = telling(name, data);
+    const told = telling(name, data, atWork());
+    if (told) status.textContent = told;
     if (name === "asset.created") refresh().catch(() => {}); // the end brings it all the same
     if (ended(data.status)) show(data);
   }

@@ -11,6 +11,9 @@ export function clearSteps() {
   list.replaceChildren();
 }
 
+/* The names of the tools still at work. */
+export const atWork = () => [...list.querySelectorAll('[data-status="running"]')].map((item) => item.dataset.name);
+
 /* What an event tells about a step, in the words of the step itself; null when it is about none. */
 export function stepOf(name, data) {
   const id = data.step_id;
@@ -41,7 +44,9 @@ function added(step) {
   };
   const what = make("span", { class: "what", title: asked }, make("b", {}, toolName(step.name)), asked);
   row.item = make("li", {}, make("span", { class: "mark", "aria-hidden": "true" }), what, row.bar, row.note, row.why);
-  list.append(row.item);
+  row.item.dataset.id = step.id;
+  row.item.dataset.name = step.name;
+  list.insertBefore(row.item, [...list.children].find((item) => item.dataset.id > step.id) ?? null);
   rows.set(step.id, row);
   return row;
 }

@@ -3,6 +3,7 @@
 import { make, say } from "./dom.js";
 import { money, seconds } from "./wording.js";
 
+const THUMBNAIL_PX = 512;
 const list = document.querySelector("#assets");
 const response = document.querySelector("#response");
 const warnings = document.querySelector("#warnings");
@@ -67,7 +68,7 @@ function shown(asset) {
       return make(
         "a",
         { href: src, target: "_blank", rel: "noopener" },
-        make("img", { src: address(asset, "thumbnail"), alt: words, ...size }),
+        make("img", { src: address(asset, "thumbnail"), ...sharper(asset), alt: words, ...size }),
       );
     case "video": {
       const poster = address(asset, "thumbnail");
@@ -79,6 +80,14 @@ function shown(asset) {
     default:
       return null;
   }
+}
+
+/* The picture itself where the thumbnail would be coarse: on a wide or a dense screen. */
+function sharper(asset) {
+  if (!asset.width) return {};
+  const small = Math.round(asset.width * Math.min(1, THUMBNAIL_PX / Math.max(asset.width, asset.height)));
+  const srcset = `${address(asset, "thumbnail")} ${small}w, ${address(asset, "content")} ${asset.width}w`;
+  return { loading: "lazy", srcset, sizes: "auto, (min-width: 48rem) 21rem, 100vw" };
 }
 
 function facts(asset) {

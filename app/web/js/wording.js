@@ -16,13 +16,9 @@ const TOOLS = {
   generate_video: "Clip",
   generate_speech: "Narration",
 };
-const dollars = new Intl.NumberFormat("en-US", {
-  style: "currency",
-  currency: "USD",
-  maximumFractionDigits: 2,
-  maximumSignificantDigits: 3,
-  roundingPriority: "morePrecision",
-});
+const USD = { style: "currency", currency: "USD" };
+const cents = new Intl.NumberFormat("en-US", USD);
+const less = new Intl.NumberFormat("en-US", { ...USD, maximumSignificantDigits: 2 });
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const calendar = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 
@@ -30,25 +26,29 @@ export const ended = (status) => ["completed", "failed", "cancelled"].includes(s
 
 export const toolName = (name) => TOOLS[name] ?? name.replaceAll("_", " ");
 
-/* Cents, and of less than that what tells something. */
-export const money = (usd) => dollars.format(usd);
+/* Cents; of less than one cent, two digits that tell something. */
+export const money = (usd) => (usd > 0 && usd < 0.01 ? less : cents).format(usd);
 
 export const seconds = (value) => `${Number(value.toFixed(1))} s`;
 
-/* The line about the whole run, or null when an event does not change it. */
-export function telling(name, data) {
+/* The line about the whole run, or null when an event does not change it. `working` are the tools still at work. */
+export function telling(name, data, working = []) {
   if (name === "generation.created") return "Reading the prompt…";
   if (name === "turn.completed") {
-    const wanted = data.tool_calls.map((call) => toolName(call.name).toLowerCase());
-    return wanted.length ? `At work: ${wanted.join(", ")}` : "Finishing…";
+    const wanted = data.tool_calls.map((call) => call.name);
+    return wanted.length ? `At work: ${listed(wanted)}` : "Finishing…";
   }
-  if (name === "tool.completed") return `${toolName(data.name)} done`;
-  if (name === "tool.failed") return `${toolName(data.name)} failed`;
+  if (name === "tool.completed" || name === "tool.failed") {
+    const rest = working.length ? `; still at work: ${listed(working)}` : "";
+    return `${toolName(data.name)} ${name.slice("tool.".length)}${rest}`;
+  }
   if (!ended(data.status)) return null;
   const from = Date.parse(data.started_at ?? data.created_at);
   const word = data.status === "failed" ? "Failed" : STOPS[data.stop_reason] ?? "Finished";
   return `${word} after ${seconds((Date.parse(data.completed_at) - from) / 1000)}`;
 }
+
+const listed = (names) => names.map((name) => toolName(name).toLowerCase()).join(", ");
 
 export function when(time) {
   const date = new Date(time);
