@@ -34,8 +34,9 @@ def run_demo(directory: Path, console: Console) -> int:
         console.print(f"POST /generate: [italic]{PROMPT}[/]\n", highlight=False)
         generation = _generate(address, console)
         console.print(f"\n{generation['response'] or generation['error']}", highlight=False)
+        cost = "not known" if generation["cost_usd"] is None else f"${generation['cost_usd']}"
         complete = "" if generation["cost_is_complete"] else " (not complete)"
-        console.print(f"\ncost: ${generation['cost_usd']}{complete}", highlight=False)
+        console.print(f"\ncost: {cost}{complete}", highlight=False)
         for asset in generation["assets"]:
             path = _fetch(asset, directory)
             console.print(

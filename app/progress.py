@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
+from rich.table import Column
 
 
 class Progress:
@@ -17,10 +18,10 @@ class Progress:
     def __init__(self, console: Console) -> None:
         self._bars = Bars(
             SpinnerColumn(finished_text="[green]✓[/]"),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=28),
-            TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(),
+            TextColumn("{task.description}", table_column=Column(min_width=15)),
+            BarColumn(bar_width=20, table_column=Column(min_width=20)),
+            TimeElapsedColumn(table_column=Column(min_width=7)),
+            TextColumn("{task.fields[note]}", table_column=Column(overflow="fold")),
             console=console,
         )
         self._tasks: dict[str, TaskID] = {}

@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db import Database, calls, now
+from app.db import Database, calls, generations, now
 from app.errors import BudgetExceeded
 from app.telemetry import Metrics
 
@@ -84,6 +84,9 @@ class Budgets:
                 f"The price of {intent.model} is not known, so it cannot be held under max_cost_usd; "
                 "choose a model with a price."
             )
+        # On Postgres two transactions would not see each other's intent; SQLite lets in one writer at a time anyway.
+        row_lock = sa.select(generations.c.id).where(generations.c.id == intent.generation_id).with_for_update()
+        await connection.execute(row_lock)
         query = sa.select(calls).where(calls.c.generation_id == intent.generation_id)
         committed = Decimal(0)
         for row in (await connection.execute(query)).mappings():

@@ -109,7 +109,10 @@ class Store:
             raise StoreFailed(f"The asset store refused {key} ({type(error).__name__}).") from error
 
     async def stream(self, asset_id: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
-        """The bytes of an asset from `start` up to, not including, `end`. Raises NotFound when they are gone."""
+        """The bytes of an asset from `start` up to, not including, `end`.
+
+        Raises NotFound when they are gone, StoreFailed when the store does not give them.
+        """
         async for chunk in self._stream(f"assets/{asset_id}", start, end):
             yield chunk
 
@@ -121,8 +124,10 @@ class Store:
             found = await obstore.get_async(self._store, key, options=options)
             async for chunk in found.stream(min_chunk_size=CHUNK_BYTES):
                 yield bytes(chunk)
-        except (FileNotFoundError, BaseError) as error:
+        except FileNotFoundError as error:
             raise NotFound(f"The bytes of {key.split('/')[-1]} are not in the store.") from error
+        except BaseError as error:
+            raise StoreFailed(f"The asset store did not give {key} ({type(error).__name__}).") from error
 
     @asynccontextmanager
     async def local(self, asset_id: str) -> AsyncIterator[Path]:

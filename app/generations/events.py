@@ -113,10 +113,11 @@ class Events:
                         return
                 if page:
                     continue
+                pause_s = self._poll_s if heartbeat_s is None else min(self._poll_s, heartbeat_s - silent_s)
                 try:
-                    await asyncio.wait_for(news.wait(), self._poll_s)
+                    await asyncio.wait_for(news.wait(), pause_s)
                 except TimeoutError:
-                    silent_s += self._poll_s
+                    silent_s += pause_s
                     if heartbeat_s is not None and silent_s >= heartbeat_s:
                         silent_s = 0.0
                         yield None

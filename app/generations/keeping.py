@@ -42,7 +42,8 @@ class Keeper:
         share: Decimal | None,
         ticket: Ticket | None,
     ) -> dict[str, Any]:
-        """One output into the store. A download that fails is tried again, with a fresh address where there is one."""
+        """One output into the store. A download that fails is tried again; that of a job by its poll, which knows a
+        fresh address, and not here."""
         for attempt in range(1, DOWNLOAD_TRIES + 1):
             try:
                 chunks = self._chunks(family, done.outputs[position])
@@ -50,11 +51,9 @@ class Keeper:
                 async with self._parts.store.spooled(chunks, max_bytes=limit) as file:
                     return await self._record(call_id, request, done, position, share, file)
             except DownloadFailed as error:
-                if isinstance(error, DownloadRefused) or attempt == DOWNLOAD_TRIES:
+                if isinstance(error, DownloadRefused) or ticket is not None or attempt == DOWNLOAD_TRIES:
                     raise
                 await asyncio.sleep(0.5 * attempt)
-                if ticket is not None and isinstance(again := await family.poll(ticket), Done):
-                    done = again
         raise JobLost("The finished work could not be fetched.")
 
     async def _chunks(self, family: Family, output: Output) -> AsyncIterator[bytes]:
@@ -82,7 +81,7 @@ class Keeper:
         await self._parts.store.keep(asset_id, file.path)
         generation_id = receipt["generation_id"]
         async with self._parts.events.recording(generation_id) as connection:
-            query = sa.select(generations.c.owner).where(generations.c.id == generation_id)
+            query = sa.select(generations.c.owner).where(generations.c.id == generation_id).with_for_update()
             owner = (await connection.execute(query)).scalar()
             if owner is not None:
                 await self._parts.records.add(connection, {**values, "owner": owner})

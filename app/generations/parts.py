@@ -61,8 +61,17 @@ class Parts:
 def problem_of(error: Exception) -> dict[str, Any]:
     """An error as plain JSON, to cross a step and to be written down."""
     if isinstance(error, ProviderError | AppError):
-        return {"code": error.code, "message": str(error)}
+        late = {"timed_out": True} if is_timeout(error) else {}
+        return {"code": error.code, "message": str(error), **late}
     return {"code": "internal_error", "message": f"An internal error happened ({type(error).__name__})."}
+
+
+def is_timeout(error: BaseException) -> bool:
+    """Whether an error came of waiting too long: at the bottom of every HTTP stack's own error lies a TimeoutError."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, TimeoutError):
+        found = found.__cause__ or found.__context__
+    return found is not None
 
 
 class StepFailed(Exception):

@@ -140,7 +140,8 @@ class Service:
                 if modality != "chat":
                     needs = {"image": ("text_to_image",), "speech": ("tts",)}.get(modality, ())
                     chosen = self._parts.registry.catalogue.choose(cast(Modality, modality), name, needs)
-                    warnings += chosen.warnings
+                    if needs:  # which heir makes a clip depends on the call: only some start from words
+                        warnings += chosen.warnings
             except ProviderError as error:
                 raise InvalidInput(str(error), f"models.{modality}") from error
         if order.previous_id is not None:
@@ -164,8 +165,11 @@ class Service:
             await self._launch(row["id"])
         left = await self._parts.db.rows(
             sa.select(calls)
-            .join(generations, calls.c.generation_id == generations.c.id)
-            .where(calls.c.state == "submitted", generations.c.status == "cancelled")
+            .outerjoin(generations, calls.c.generation_id == generations.c.id)
+            .where(
+                calls.c.state == "submitted",
+                sa.or_(generations.c.status == "cancelled", generations.c.id.is_(None)),  # or deleted
+            )
         )
         for receipt in left:
             await Works(self._parts).cancel(receipt)
@@ -255,7 +259,6 @@ class Service:
     async def delete(self, owner: str, generation_id: str) -> None:
         """Delete a generation with its assets; a running one is cancelled first. Its receipts keep the amounts only."""
         await self.cancel(owner, generation_id)
-        made = (await self._parts.records.of_generations([generation_id]))[generation_id]
         async with self._parts.db.transaction() as connection:
             await connection.execute(sa.delete(generations).where(generations.c.id == generation_id))
             for table in (steps, events):
@@ -263,6 +266,8 @@ class Service:
             await connection.execute(
                 sa.update(calls).where(calls.c.generation_id == generation_id).values(request=None, result=None)
             )
-        for asset in made:
+        # Read now: a work that was on its way may have been kept until its generation was gone, but not after that.
+        for asset in (await self._parts.records.of_generations([generation_id]))[generation_id]:
             await self._parts.records.remove(asset["id"])
             await self._parts.store.forget(asset["id"])
+        await DBOS.delete_workflow_async(generation_id, delete_children=True)

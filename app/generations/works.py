@@ -20,7 +20,7 @@ from app.db import calls, generations, now
 from app.errors import AppError
 from providers.base import Family
 from providers.catalogue import Model, media_cost, media_price, round_up
-from providers.errors import JobLost, MalformedAnswer, ProviderError
+from providers.errors import DownloadFailed, JobLost, MalformedAnswer, ProviderError
 from providers.http import patiently
 from providers.types import (
     Done,
@@ -125,7 +125,7 @@ class Works:
             .where(calls.c.id == call_id)
         )
         status: str | None = (await connection.execute(query)).scalar()
-        return status == "cancelled"
+        return status in (None, "cancelled")  # None: deleted
 
     async def _media(self, request: MediaRequest) -> dict[str, Media]:
         """The inputs the request names by id, as bytes."""
@@ -142,8 +142,8 @@ class Works:
     async def collect(self, generation_id: str, step_id: str, call_id: str) -> dict[str, Any]:
         """Poll a job until it is over, and keep what it made: `{"assets": [...]}` or `{"problem": ...}`.
 
-        A poll without an answer is no verdict. Past the modality's deadline the job is left to itself: its id and its
-        reservation stay in the receipt.
+        A poll without an answer is no verdict, and a download that fails is made again after the next poll. Past the
+        modality's deadline the job is left to itself: its id and its reservation stay in the receipt.
         """
         row = await self._parts.budgets.get(call_id)
         if row["result"] is not None:
@@ -207,6 +207,8 @@ class Works:
             for position in range(len(done.outputs)):
                 assets.append(await self._keeper.keep(family, call_id, request, done, position, share, ticket))
         except (ProviderError, AppError) as error:
+            if ticket is not None and isinstance(error, DownloadFailed) and not error.permanent:
+                raise  # it is there, and paid for
             return await self._close(call_id, "settled", problem_of(error), cost, source)
         warnings = [*(ticket.warnings if ticket else ()), *done.warnings]
         result = {"assets": assets, "warnings": warnings}

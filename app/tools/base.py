@@ -7,6 +7,8 @@ mend its arguments or choose another way: a failed tool never ends a run.
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -15,6 +17,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from providers.catalogue import Catalogue, needs_of
 from providers.types import MediaRequest, Modality, ToolSpec
+
+NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
+MAX_DEPTH = 20
 
 
 class Arguments(BaseModel):
@@ -96,10 +101,12 @@ class Tool(Generic[A]):
         """What the planner is told of this tool, as of now."""
         schema = plain_schema(self.Arguments)
         for argument, choices in self.choices(catalogue).items():
+            if not choices:
+                continue  # an empty enumeration is no JSON Schema
             field_schema = schema["properties"][argument]
             field_schema["enum"] = [choice.value for choice in choices]
             lines = "; ".join(f"{choice.value}: {choice.when}" for choice in choices if choice.when)
-            field_schema["description"] = f"{field_schema['description']} {lines}".strip()
+            field_schema["description"] = f"{field_schema.get('description', '')} {lines}".strip()
         return ToolSpec(name=self.name, description=self.description, parameters=schema)
 
     def parse(self, text: str) -> A:
@@ -123,6 +130,9 @@ class Maker(Tool[A]):
     modality: ClassVar[Modality]
     basic_need: ClassVar[str]
     """The capability a model must have to be listed as a provider of this tool."""
+
+    def offered(self, catalogue: Catalogue) -> bool:
+        return bool(catalogue.offered(self.modality, {self.basic_need}))
 
     async def request(self, arguments: A, context: Context) -> MediaRequest:
         """The media request these arguments ask for, its `model` still empty."""
@@ -171,13 +181,28 @@ def read_object(text: str) -> dict[str, Any]:
         return {}
     try:
         value, end = json.JSONDecoder().raw_decode(text.strip())
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also a number of 5,000 digits, and 100,000 open brackets
         raise InvalidArguments(f"The arguments are not valid JSON ({error}); send one JSON object.") from error
     if text.strip()[end:].strip():
         raise InvalidArguments("The arguments hold more than one JSON value; make one call for each object.")
     if not isinstance(value, dict):
         raise InvalidArguments("The arguments must be one JSON object.")
+    _check_plain(value)
     return value
+
+
+def _check_plain(value: Any, depth: int = 0) -> None:
+    """Refuse what JSON can say and databases, vendors or clients cannot take, as the arguments are shown to all."""
+    if depth > MAX_DEPTH:
+        raise InvalidArguments(f"The arguments are nested more than {MAX_DEPTH} levels deep.")
+    if isinstance(value, str) and NOT_TEXT.search(value):
+        raise InvalidArguments("The arguments hold NUL or half a surrogate pair, which is not text.")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidArguments("The arguments hold a number that is not finite.")
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    for item in value if isinstance(value, list) else ():
+        _check_plain(item, depth + 1)
 
 
 def plain_schema(arguments: type[BaseModel]) -> dict[str, Any]:

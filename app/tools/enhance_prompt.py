@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
 
 from prompts import render
-from providers.catalogue import Model
+from providers.catalogue import Catalogue, Model
+from providers.types import Modality
 
-from .base import Arguments, Context, Result, Tool
+from .base import Arguments, Choice, Context, Result, Tool
 
+NEEDS: Mapping[Modality, str] = {"image": "text_to_image", "video": "text_to_video", "speech": "tts"}
 WORD_LIMITS = {"image": 200, "video": 150}
 
 
@@ -28,6 +31,9 @@ class EnhancePrompt(Tool[EnhanceArguments]):
         "Use it before making something from a short request; skip it when the wording is exact or already detailed."
     )
     Arguments = EnhanceArguments
+
+    def choices(self, catalogue: Catalogue) -> Mapping[str, list[Choice]]:
+        return {"modality": [Choice(kind, "") for kind, need in NEEDS.items() if catalogue.offered(kind, {need})]}
 
     async def run(self, arguments: EnhanceArguments, context: Context) -> Result:
         """Have the enhancer write, and hold it to the word limit."""
@@ -51,5 +57,5 @@ def shorten(text: str, words: int) -> str:
     if len(pieces) <= words:
         return text
     cut = "".join(pieces[:words]).rstrip()
-    end = max(cut.rfind(mark) for mark in ".!?")
-    return cut[: end + 1] if end > len(cut) // 2 else cut
+    ends = [match.end() for match in re.finditer(r"[.!?]+[\"')]*(?=\s|$)", cut)]  # the point in 3.5 ends no sentence
+    return cut[: ends[-1]] if ends and ends[-1] > len(cut) // 2 else cut

@@ -1,0 +1,242 @@
+"""The receipts: what is reserved, settled, released or unknown; the cap, also for calls side by side."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.accounts.budgets import Budgets, Intent, Row, Spending, canonical_json, spending
+from app.db import Database
+from app.errors import BudgetExceeded
+from app.telemetry import Metrics
+from tests.doubles import add_generation, database, intent
+
+pytestmark = pytest.mark.anyio
+
+LOST = {"code": "outcome_unknown", "message": "Lost."}
+
+
+@pytest.fixture
+async def db(anyio_backend: str, tmp_path: Path) -> AsyncIterator[Database]:
+    async with database(tmp_path) as db:
+        await add_generation(db, "gen_1")
+        yield db
+
+
+@pytest.fixture
+def budgets(db: Database) -> Budgets:
+    return Budgets(db, Metrics())
+
+
+async def reserve(db: Database, budgets: Budgets, call: Intent, cap: str | None = None) -> Row | None:
+    async with db.transaction() as connection:
+        return await budgets.reserve(connection, call, None if cap is None else Decimal(cap))
+
+
+async def end(db: Database, budgets: Budgets, state: str, call_id: str = "call_1", amount: str | None = None) -> None:
+    """Bring a reserved call to this state."""
+    usd = None if amount is None else Decimal(amount)
+    async with db.transaction() as connection:
+        match state:
+            case "submitted":
+                await budgets.submitted(connection, call_id, {"job_id": "job_1"}, usd)
+            case "settled":
+                await budgets.settled(connection, call_id, usd, "vendor")
+            case "released":
+                await budgets.released(connection, call_id, LOST)
+            case "unknown":
+                await budgets.unknown(connection, call_id, LOST)
+
+
+# ---- the life of a receipt -------------------------------------------------------------------------------------------
+
+
+async def test_intent_is_written_down_before_the_call(db, budgets):
+    assert await reserve(db, budgets, intent()) is None
+    row = await budgets.get("call_1")
+    assert (row["state"], row["request"], row["estimate_usd"]) == ("reserved", {"prompt": "a cat"}, Decimal("0.04"))
+
+
+async def test_call_begun_before_is_handed_back_and_not_reserved_again(db, budgets):
+    await reserve(db, budgets, intent())
+    await end(db, budgets, "submitted")
+    row = await reserve(db, budgets, intent(estimate="9"), cap="0.01")
+    assert row is not None
+    assert (row["state"], row["estimate_usd"]) == ("submitted", Decimal("0.04"))
+
+
+async def test_job_is_kept_with_the_vendors_estimate(db, budgets):
+    await reserve(db, budgets, intent())
+    await end(db, budgets, "submitted", amount="0.60")
+    row = await budgets.get("call_1")
+    assert (row["ticket"], row["estimate_usd"]) == ({"job_id": "job_1"}, Decimal("0.60"))
+    assert row["submitted_at"] >= row["created_at"]
+
+
+async def test_job_without_an_estimate_keeps_ours(db, budgets):
+    await reserve(db, budgets, intent())
+    await end(db, budgets, "submitted")
+    assert (await budgets.get("call_1"))["estimate_usd"] == Decimal("0.04")
+
+
+async def test_settled_call_says_where_its_amount_comes_from(db, budgets):
+    await reserve(db, budgets, intent())
+    await end(db, budgets, "settled", amount="0.05")
+    row = await budgets.get("call_1")
+    assert (row["state"], row["amount_usd"], row["amount_source"]) == ("settled", Decimal("0.05"), "vendor")
+    assert row["settled_at"] is not None
+
+
+async def test_released_call_owes_nothing(db, budgets):
+    await reserve(db, budgets, intent())
+    await end(db, budgets, "released")
+    row = await budgets.get("call_1")
+    assert (row["state"], row["amount_usd"], row["error"]) == ("released", Decimal(0), LOST)
+
+
+async def test_unknown_call_has_no_amount(db, budgets):
+    await reserve(db, budgets, intent())
+    await end(db, budgets, "unknown")
+    row = await budgets.get("call_1")
+    assert (row["state"], row["amount_usd"], row["error"]) == ("unknown", None, LOST)
+
+
+async def test_result_is_remembered_for_a_replay(db, budgets):
+    await reserve(db, budgets, intent())
+    async with db.transaction() as connection:
+        await budgets.remember(connection, "call_1", {"assets": []})
+    assert (await budgets.get("call_1"))["result"] == {"assets": []}
+
+
+async def test_intent_of_a_transaction_that_fails_is_not_there(db, budgets):
+    async def broken_off() -> None:
+        async with db.transaction() as connection:
+            await budgets.reserve(connection, intent(), None)
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        await broken_off()
+    with pytest.raises(LookupError, match="call_1"):
+        await budgets.get("call_1")
+
+
+async def test_jobs_under_way_are_those_a_vendor_accepted(db, budgets):
+    for call_id, state in {"a": "submitted", "b": "settled", "c": "unknown", "d": "submitted"}.items():
+        await reserve(db, budgets, intent(call_id))
+        await end(db, budgets, state, call_id)
+    await reserve(db, budgets, intent("e"))
+    assert sorted(row["id"] for row in await budgets.under_way("gen_1")) == ["a", "d"]
+
+
+async def test_receipts_of_generations_come_oldest_first(db, budgets):
+    for call_id, generation_id in (("a", "gen_2"), ("b", "gen_1"), ("c", "gen_3")):
+        await reserve(db, budgets, intent(call_id, generation_id=generation_id))
+    assert [row["id"] for row in await budgets.of_generations(["gen_1", "gen_2"])] == ["a", "b"]
+
+
+# ---- the cap ---------------------------------------------------------------------------------------------------------
+
+
+async def test_call_up_to_the_cap_is_made(db, budgets):
+    assert await reserve(db, budgets, intent(estimate="0.04"), cap="0.04") is None
+
+
+async def test_call_past_the_cap_is_not_made_and_says_why(db, budgets):
+    await reserve(db, budgets, intent("a", "0.04"), cap="0.10")
+    with pytest.raises(BudgetExceeded, match=r"about \$0\.0700, and \$0\.0400 of the cap of \$0\.10 is already spent"):
+        await reserve(db, budgets, intent("b", "0.07"), cap="0.10")
+    with pytest.raises(LookupError):
+        await budgets.get("b")
+
+
+async def test_cap_of_nothing_lets_only_the_free_through(db, budgets):
+    assert await reserve(db, budgets, intent("free", "0"), cap="0") is None
+    with pytest.raises(BudgetExceeded):
+        await reserve(db, budgets, intent("paid", "0.000001"), cap="0")
+
+
+@pytest.mark.parametrize(
+    ("state", "amount", "left"),
+    [
+        ("reserved", None, "0.06"),
+        ("submitted", None, "0.06"),
+        ("submitted", "0.08", "0.02"),
+        ("settled", "0.01", "0.09"),
+        ("settled", "0.09", "0.01"),
+        ("settled", None, "0.06"),
+        ("released", None, "0.10"),
+        ("unknown", None, "0.06"),
+    ],
+)
+async def test_each_state_leaves_its_part_of_the_cap(db, budgets, state, amount, left):
+    await reserve(db, budgets, intent("first", "0.04"))
+    await end(db, budgets, state, "first", amount)
+    with pytest.raises(BudgetExceeded):
+        await reserve(db, budgets, intent("more", str(Decimal(left) + Decimal("0.000001"))), cap="0.10")
+    assert await reserve(db, budgets, intent("just", left), cap="0.10") is None
+
+
+async def test_cap_is_that_of_one_generation(db, budgets):
+    await reserve(db, budgets, intent("a", "0.09", generation_id="gen_2"), cap="0.10")
+    assert await reserve(db, budgets, intent("b", "0.09"), cap="0.10") is None
+
+
+async def test_calls_side_by_side_cannot_both_pass_the_cap(db, budgets):
+    calls = [reserve(db, budgets, intent(f"call_{n}", "0.06"), cap="0.10") for n in range(8)]
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert outcomes.count(None) == 1
+    assert [type(outcome) for outcome in outcomes if outcome is not None] == [BudgetExceeded] * 7
+    assert len(await budgets.of_generations(["gen_1"])) == 1
+
+
+async def test_work_of_unknown_price_is_refused_under_a_cap(db, budgets):
+    with pytest.raises(BudgetExceeded, match="price of gpt-image-2 is not known"):
+        await reserve(db, budgets, intent(estimate=None), cap="100")
+
+
+async def test_work_of_unknown_price_is_made_without_a_cap(db, budgets):
+    assert await reserve(db, budgets, intent(estimate=None)) is None
+
+
+async def test_planner_of_unknown_price_is_ones_own(db, budgets):
+    assert await reserve(db, budgets, intent(estimate=None, modality="chat", model="qwen3"), cap="0.01") is None
+
+
+# ---- what it adds up to ----------------------------------------------------------------------------------------------
+
+
+def receipts(*states: tuple[str, str | None]) -> Iterable[dict[str, Any]]:
+    return [{"state": state, "amount_usd": amount and Decimal(amount)} for state, amount in states]
+
+
+@pytest.mark.parametrize(
+    ("rows", "cost", "complete"),
+    [
+        ((), "0", True),
+        ((("settled", "0.04"), ("settled", "0.000001")), "0.040001", True),
+        ((("settled", "0"),), "0", True),
+        ((("released", "0"),), "0", True),
+        ((("settled", None),), None, False),
+        ((("reserved", None),), None, False),
+        ((("submitted", None),), None, False),
+        ((("unknown", None),), None, False),
+        ((("settled", "0.04"), ("unknown", None)), "0.04", False),
+        ((("settled", "0.04"), ("released", "0")), "0.04", True),
+        ((("settled", "0"), ("unknown", None)), None, False),
+    ],
+)
+def test_unknown_is_not_zero(rows, cost, complete):
+    found = spending(receipts(*rows))
+    assert (found.cost_usd, found.complete) == (cost and Decimal(cost), complete)
+
+
+def test_spending_keeps_every_digit():
+    assert spending(receipts(*[("settled", "0.1")] * 3)) == Spending(Decimal("0.3"), complete=True)
+
+
+def test_canonical_json_is_one_spelling():
+    assert canonical_json({"b": Decimal("0.10"), "a": "é"}) == '{"a":"é","b":"0.10"}'
+    assert canonical_json({"a": 1, "b": 2}) == canonical_json({"b": 2, "a": 1})

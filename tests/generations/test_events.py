@@ -1,0 +1,178 @@
+"""Events: written with what they tell of, replayed from any of them, followed to the end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from app.db import Database
+from app.generations.events import PAGE, TERMINAL, Bell, Event, EventName, Events
+from tests.doubles import database
+
+pytestmark = pytest.mark.anyio
+
+SOON_S = 0.005
+NEVER_S = 1000.0
+
+
+@pytest.fixture
+async def db(anyio_backend: str, tmp_path: Path) -> AsyncIterator[Database]:
+    async with database(tmp_path) as db:
+        yield db
+
+
+@pytest.fixture
+def events(db: Database) -> Events:
+    return Events(db, poll_s=SOON_S)
+
+
+async def record(events: Events, *names: EventName, generation_id: str = "gen_1", key: str = "") -> None:
+    """Write these events, each in a transaction of its own."""
+    for name in names:
+        async with events.recording(generation_id) as connection:
+            await events.add(connection, generation_id, name, key or name, {"says": name})
+
+
+async def names(stream: AsyncIterator[Event | None]) -> list[str | None]:
+    return [event and event.name async for event in stream]
+
+
+# ---- written ---------------------------------------------------------------------------------------------------------
+
+
+async def test_event_is_read_back(events):
+    await record(events, "generation.created")
+    (event,) = await events.after("gen_1", 0)
+    assert (event.name, event.data) == ("generation.created", {"says": "generation.created"})
+    assert event.created_at.tzinfo is not None
+
+
+async def test_same_key_twice_is_one_event(events):
+    await record(events, "tool.started", key="step_1:started")
+    await record(events, "tool.started", key="step_1:started")
+    assert len(await events.after("gen_1", 0)) == 1
+
+
+async def test_same_key_of_another_generation_is_another_event(events):
+    await record(events, "generation.created")
+    await record(events, "generation.created", generation_id="gen_2")
+    assert len(await events.after("gen_2", 0)) == 1
+
+
+async def test_ids_only_grow(events):
+    await record(events, "generation.created", "tool.started", "tool.completed")
+    ids = [event.id for event in await events.after("gen_1", 0)]
+    assert ids == sorted(set(ids))
+
+
+async def test_event_of_a_transaction_that_fails_never_was(events):
+    async def broken_off() -> None:
+        async with events.recording("gen_1") as connection:
+            await events.add(connection, "gen_1", "tool.started", "a", {})
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        await broken_off()
+    assert await events.after("gen_1", 0) == []
+
+
+# ---- replayed --------------------------------------------------------------------------------------------------------
+
+
+async def test_replay_begins_behind_the_last_one_seen(events):
+    await record(events, "generation.created", "tool.started", "generation.completed")
+    first, *rest = await events.after("gen_1", 0)
+    assert await events.after("gen_1", first.id) == rest
+
+
+async def test_replay_shows_one_generation(events):
+    await record(events, "generation.created")
+    await record(events, "tool.started", "generation.failed", generation_id="gen_2")
+    assert await names(events.follow("gen_2")) == ["tool.started", "generation.failed"]
+
+
+async def test_replay_of_more_than_a_page_is_whole(events):
+    async with events.recording("gen_1") as connection:
+        for number in range(PAGE + 10):
+            await events.add(connection, "gen_1", "tool.progress", str(number), {})
+        await events.add(connection, "gen_1", "generation.completed", "end", {})
+    assert len(await names(events.follow("gen_1"))) == PAGE + 11
+
+
+# ---- followed --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("last", TERMINAL)
+async def test_follow_ends_at_the_event_that_ends_the_generation(events, last):
+    await record(events, "generation.created", last, "tool.progress")
+    assert await names(events.follow("gen_1")) == ["generation.created", last]
+
+
+async def test_follow_from_an_id_shows_what_is_behind_it(events):
+    await record(events, "generation.created", "tool.started", "generation.completed")
+    first = (await events.after("gen_1", 0))[0]
+    assert await names(events.follow("gen_1", first.id)) == ["tool.started", "generation.completed"]
+
+
+async def test_follow_shows_events_as_they_come(events):
+    stream = events.follow("gen_1")
+    for name in ("generation.created", "tool.started", "generation.cancelled"):
+        await record(events, name)
+        event = await anext(stream)
+        assert event is not None
+        assert event.name == name
+    assert await names(stream) == []
+
+
+async def test_bell_wakes_who_follows(db):
+    events = Events(db, poll_s=NEVER_S)
+    following = asyncio.create_task(names(events.follow("gen_1")))
+    await asyncio.sleep(SOON_S)
+    await record(events, "generation.created", "generation.completed")
+    assert await asyncio.wait_for(following, 30) == ["generation.created", "generation.completed"]
+
+
+async def test_news_of_another_process_is_seen_by_asking(db):
+    here, elsewhere = Events(db, poll_s=SOON_S), Events(db, poll_s=NEVER_S)
+    following = asyncio.create_task(names(here.follow("gen_1")))
+    await asyncio.sleep(SOON_S)
+    await record(elsewhere, "generation.completed")
+    assert await asyncio.wait_for(following, 30) == ["generation.completed"]
+
+
+async def test_silence_is_broken_by_heartbeats(events):
+    stream = events.follow("gen_1", heartbeat_s=2 * SOON_S)
+    assert [await anext(stream) for _ in range(3)] == [None, None, None]
+    await record(events, "generation.completed")
+    assert "generation.completed" in await names(stream)
+
+
+async def test_silence_without_a_heartbeat_stays_silent(events):
+    following = asyncio.create_task(names(events.follow("gen_1")))
+    await asyncio.sleep(5 * SOON_S)
+    await record(events, "generation.completed")
+    assert await asyncio.wait_for(following, 30) == ["generation.completed"]
+
+
+# ---- the bell --------------------------------------------------------------------------------------------------------
+
+
+async def test_bell_rings_for_one_generation():
+    bell = Bell()
+    async with bell.listening("gen_1") as one, bell.listening("gen_1") as another, bell.listening("gen_2") as other:
+        bell.ring("gen_1")
+        assert (one.is_set(), another.is_set(), other.is_set()) == (True, True, False)
+
+
+async def test_bell_without_a_listener_rings_in_vain():
+    bell = Bell()
+    async with bell.listening("gen_1"):
+        pass
+    bell.ring("gen_1")
+
+
+async def test_bell_forgets_who_left(events):
+    await record(events, "generation.completed")
+    await names(events.follow("gen_1"))
+    assert events.bell._waiting == {}
