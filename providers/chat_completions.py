@@ -132,8 +132,11 @@ def from_wire(body: Any, *, vendor: str = "The vendor", taken: Collection[str] =
 
 
 def _clean(value: Any) -> str:
-    """Text that can be encoded: JSON may hold half a surrogate pair, and streams split an emoji over two deltas."""
-    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else ""
+    """Text that can be encoded and kept: JSON may hold half a surrogate pair (streams split an emoji over two deltas)
+    and NUL, which Postgres refuses."""
+    if not isinstance(value, str):
+        return ""
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\x00", "")
 
 
 def _calls(value: Any, taken: Collection[str]) -> tuple[ToolCall, ...]:

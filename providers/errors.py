@@ -35,9 +35,7 @@ class ProviderError(Exception):
     permanent = True
     charged: bool | None = False
 
-    def __init__(
-        self, message: str, *, retry_after: float | None = None, cost_usd: Decimal | None = None
-    ) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None, cost_usd: Decimal | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
         """Seconds the vendor asked to wait, None when it did not say."""

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from .base import Family
 from .catalogue import load_models
-from .errors import InvalidRequest, JobLost
+from .errors import InvalidRequest, JobLost, NotOffered
 from .http import Http
 from .offline_media.film import LARGEST as LARGEST_FILM
 from .offline_media.film import LONGEST_S, SHORTEST_S, film_scene, film_still, filmable_size
@@ -89,7 +89,10 @@ class Offline(Family):
 
     async def submit(self, request: MediaRequest, media: Mapping[str, Media]) -> Done | Ticket:
         """Pictures, speech and animated pictures come at once; a clip from text is a job, as at a slow vendor."""
-        limits = self.row(request.model).limits
+        row = self.row(request.model)
+        if row.modality != request.kind:
+            raise NotOffered(f"{row.id} makes no {request.kind}.")
+        limits = row.limits
         match request:
             case ImageRequest():
                 return await self._draw(request, media, int(limits["max_images_out"]))

@@ -141,9 +141,9 @@ async def database(folder: Path) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def parts(folder: Path) -> AsyncIterator[Parts]:
+async def open_parts(folder: Path) -> AsyncIterator[Parts]:
     """The parts of an application without a family, on SQLite and a directory."""
-    settings = Settings(_env_file=None, data_dir=folder)  # type: ignore[call-arg]
+    settings = Settings(_env_file=None, data_dir=folder)
     store, http, metrics = Store(settings.store_url(), folder / "spool"), Http(), Metrics()
     async with database(folder) as db:
         yield Parts(

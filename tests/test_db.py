@@ -76,7 +76,7 @@ async def test_time_comes_back_aware_and_equal(db):
     moment = dt.datetime(2026, 11, 20, 12, 30, 15, 123_456, tzinfo=dt.timezone(dt.timedelta(hours=2)))
     row = await stored(db, assets, **asset_row("asset_1", created_at=moment))
     assert row["created_at"] == moment
-    assert row["created_at"].utcoffset() == dt.timedelta(0)  # type: ignore[attr-defined]
+    assert row["created_at"].utcoffset() == dt.timedelta(0)
 
 
 async def test_times_sort_as_they_pass(db):

@@ -116,7 +116,13 @@ async def get_asset(asset_id: AssetId, parts: PartsDep, owner: OwnerDep, base_ur
     return AssetOut.of(await parts.records.get(owner, asset_id), base_url)
 
 
-@router.delete("/assets/{asset_id}", status_code=204, summary="Delete an asset", responses=responses(404, 422))
+@router.delete(
+    "/assets/{asset_id}",
+    status_code=204,
+    summary="Delete an asset",
+    response_class=Response,
+    responses=responses(404, 422),
+)
 async def delete_asset(asset_id: AssetId, parts: PartsDep, owner: OwnerDep) -> None:
     """Deletes its facts and its bytes."""
     await parts.records.get(owner, asset_id)

@@ -39,5 +39,9 @@ OwnerDep = Annotated[str, Depends(owner_of)]
 BaseUrlDep = Annotated[str, Depends(base_url_of)]
 Limit = Annotated[int, Query(ge=1, le=100, description="How many to return at most.")]
 Cursor = Annotated[
-    str | None, Query(max_length=64, description="`next_cursor` of the page before; leave it out for the first.")
+    str | None,
+    Query(
+        pattern="^(asset|gen)_[0-9a-z]{26}$",
+        description="`next_cursor` of the page before; leave it out for the first.",
+    ),
 ]

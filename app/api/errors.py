@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -18,6 +19,12 @@ from providers.errors import ProviderError
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+WHAT_TO_DO = {
+    "Not Found": "There is nothing at this address; GET /docs shows what there is.",
+    "Method Not Allowed": "This address does not take this method; Allow names those it takes.",
+    "There was an error parsing the body": "The body cannot be read; send JSON in UTF-8, or a form with a file.",
+}
+"""The frameworks' own words for what went wrong, in sentences that help."""
 
 
 class FieldError(BaseModel):
@@ -79,7 +86,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def validation_error(request: Request, error: RequestValidationError) -> JSONResponse:
         errors = [
-            {"field": "body" if item["type"] == "json_invalid" else path_of(item["loc"]), "detail": item["msg"]}
+            {"field": "body" if item["type"] == "json_invalid" else path_of(item["loc"]), "detail": sentence(item)}
             for item in error.errors()
         ]
         fields = ", ".join(dict.fromkeys(item["field"] for item in errors))
@@ -87,8 +94,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> JSONResponse:
-        answer = by_status(error.status_code, str(error.detail))
+        answer = by_status(error.status_code, WHAT_TO_DO.get(str(error.detail), str(error.detail)))
         answer.headers.update(error.headers or {})
+        if error.status_code == 405 and (methods := methods_of(request)):
+            answer.headers["allow"] = methods
         return answer
 
     @app.exception_handler(Exception)
@@ -100,4 +109,18 @@ def install(app: FastAPI) -> None:
 def path_of(location: tuple[Any, ...]) -> str:
     """`("body", "inputs", 0)` as `inputs.0`; other places than the body keep their name."""
     parts = location[1:] if location and location[0] == "body" else location
-    return ".".join(map(str, parts)) or "body"
+    return ".".join(str(part) for part in parts if part != "[key]") or "body"
+
+
+def sentence(item: Mapping[str, Any]) -> str:
+    """What is wrong with a field. A body that came as bytes was not parsed, because it was not called JSON."""
+    if isinstance(item.get("input"), bytes):
+        return "The body must be JSON, and be sent with Content-Type: application/json."
+    said = str(item["msg"]).removeprefix("Value error, ")
+    return f"As a key: {said}" if item["loc"][-1:] == ("[key]",) else said
+
+
+def methods_of(request: Request) -> str:
+    """Every method of an address. Several routes may share it; the framework names those of the first."""
+    path = getattr(request.scope.get("route"), "path", None)
+    return ", ".join(sorted(method.upper() for method in request.app.openapi()["paths"].get(path, ())))

@@ -160,7 +160,11 @@ async def cancel_generation(
 
 
 @router.delete(
-    "/generations/{generation_id}", status_code=204, summary="Delete a generation", responses=responses(404, 422)
+    "/generations/{generation_id}",
+    status_code=204,
+    summary="Delete a generation",
+    response_class=Response,
+    responses=responses(404, 422),
 )
 async def delete_generation(generation_id: GenerationId, service: ServiceDep, owner: OwnerDep) -> None:
     """Deletes it with its assets; a running one is cancelled first."""

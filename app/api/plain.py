@@ -24,7 +24,10 @@ class PlainTextProblems:
                 kind = dict(message["headers"]).get(b"content-type", b"")
                 if kind.startswith(b"text/plain"):
                     replaced = True
-                    await by_status(message["status"], SENTENCE)(scope, receive, send)
+                    answer = by_status(message["status"], SENTENCE)
+                    about_the_text = (b"content-type", b"content-length")
+                    answer.raw_headers += [pair for pair in message["headers"] if pair[0] not in about_the_text]
+                    await answer(scope, receive, send)
             if not replaced:
                 await send(message)
 

@@ -101,7 +101,7 @@ def lay_over(operation: Json, own: Json, texts: Json, models: Json) -> None:
     """Complete one operation with what openapi.toml says of it."""
     operation["operationId"] = own.get("id", operation["operationId"])
     operation.update({key: own[key] for key in ("summary", "description") if key in own})
-    parameters = operation.get("parameters", [])
+    parameters = operation.setdefault("parameters", [])
     for parameter in parameters:
         mend_parameter(parameter, texts["parameters"])
     for name in own.get("request_headers", ()):
@@ -114,7 +114,8 @@ def lay_over(operation: Json, own: Json, texts: Json, models: Json) -> None:
         operation["responses"].setdefault(str(status), {})
     for status, answer in operation["responses"].items():
         if status.startswith(("4", "5")):
-            mend_problem(status, answer, texts["problems"].get(status))
+            variant = texts["variants"].get(own.get("problems", {}).get(status), {})
+            mend_problem(status, answer, {**texts["problems"].get(status, {}), **variant})
         mend_answer(answer, own.get("answers", {}).get(status, {}), texts["event_stream"], models)
     operation["responses"] = dict(sorted(operation["responses"].items()))
 
@@ -123,8 +124,7 @@ def mend_parameter(parameter: Json, descriptions: Json) -> None:
     """A parameter can be left out but not be null; that is a thing of Python."""
     shape = parameter["schema"]
     kinds = [kind for kind in shape.pop("anyOf", ()) if kind.get("type") != "null"]
-    for kind in kinds:
-        shape.update(kind)
+    shape.update(kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {})
     shape.pop("title", None)
     shape.pop("description", None)
     if parameter["in"] == "header":
@@ -145,14 +145,11 @@ def mend_body(body: Json, examples: Json, models: Json) -> None:
             content["schema"] = {"type": "object", "properties": form["properties"], "required": form["required"]}
 
 
-def mend_problem(status: str, answer: Json, about: Json | None) -> None:
+def mend_problem(status: str, answer: Json, about: Json) -> None:
     """Every error is a Problem; FastAPI's own shape of a 422 is not what this server sends."""
-    answer["description"] = about["description"] if about else HTTPStatus(int(status)).phrase
-    content: Json = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    if about:
-        members = {name: value for name, value in about.items() if name != "description"}
-        content["example"] = {"type": "about:blank", "status": int(status), **members}
-    answer["content"] = {MEDIA_TYPE: content}
+    answer["description"] = about.pop("description", HTTPStatus(int(status)).phrase)
+    example = {"type": "about:blank", "status": int(status), **about}
+    answer["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}}
 
 
 def mend_answer(answer: Json, own: Json, stream: Json, models: Json) -> None:

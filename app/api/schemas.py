@@ -37,7 +37,9 @@ class GenerateBody(BaseModel):
         description="What to make, in plain words.",
         examples=["An image of a red fox in the snow at dawn"],
     )
-    max_steps: int = Field(10, ge=1, le=50, description="Model turns the agent may take; the last one only answers.")
+    max_steps: int = Field(
+        10, ge=1, le=50, strict=True, description="Model turns the agent may take; the last one only answers."
+    )
     inputs: list[AssetId] = Field(
         default_factory=list, max_length=20, description="Assets to work with: uploads or earlier results."
     )

@@ -40,12 +40,17 @@ class Records:
 
     async def some(self, owner: str, asset_ids: Sequence[str]) -> list[Row]:
         """Several assets, in the order asked for. Raises NotFound naming the first that is missing."""
+        found = await self.left(owner, asset_ids)
+        for asset_id in asset_ids:
+            if asset_id not in {row["id"] for row in found}:
+                raise NotFound(f"There is no asset {asset_id!r}.")
+        return found
+
+    async def left(self, owner: str, asset_ids: Sequence[str]) -> list[Row]:
+        """Those of several assets that are still there, in the order asked for."""
         rows = await self._db.rows(sa.select(assets).where(assets.c.id.in_(asset_ids), assets.c.owner == owner))
         found = {row["id"]: row for row in rows}
-        for asset_id in asset_ids:
-            if asset_id not in found:
-                raise NotFound(f"There is no asset {asset_id!r}.")
-        return [found[asset_id] for asset_id in asset_ids]
+        return [found[asset_id] for asset_id in asset_ids if asset_id in found]
 
     async def of_generations(self, generation_ids: Sequence[str]) -> dict[str, list[Row]]:
         """The assets of several generations, each list in the order in which they were asked for."""

@@ -20,9 +20,8 @@ MAX_EARLIER = 10
 async def brief(parts: Parts, row: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of `agent.loop.Brief` for a generation's row, as plain JSON."""
     inputs = await parts.records.some(row["owner"], row["request"]["inputs"])
-    listed = "\n".join(f"- {describe(asset)}" for asset in inputs)
     return {
-        "prompt": row["prompt"] + (f"\n\nInputs to work with:\n{listed}" if inputs else ""),
+        "prompt": row["prompt"] + listing("Inputs to work with", inputs),
         "instructions": load("agent"),
         "last_turn": load("last_turn"),
         "max_steps": row["request"]["max_steps"],
@@ -46,10 +45,16 @@ async def earlier(parts: Parts, row: Mapping[str, Any]) -> list[Message]:
     made = await parts.records.of_generations([found["id"] for found in chain])
     messages: list[Message] = []
     for found in reversed(chain):
-        listed = "\n".join(f"- {describe(asset)}" for asset in made[found["id"]])
-        answer = (found["response"] or "(no answer)") + (f"\n\nAssets made:\n{listed}" if listed else "")
-        messages += [Message(role="user", content=found["prompt"]), Message(role="assistant", content=answer)]
+        given = await parts.records.left(found["owner"], found["request"]["inputs"])
+        asked = found["prompt"] + listing("Inputs to work with", given)
+        answer = (found["response"] or "(no answer)") + listing("Assets made", made[found["id"]])
+        messages += [Message(role="user", content=asked), Message(role="assistant", content=answer)]
     return messages
+
+
+def listing(title: str, assets: Sequence[Mapping[str, Any]]) -> str:
+    """Assets under a title, as a paragraph of their own; nothing where there are none."""
+    return f"\n\n{title}:\n" + "\n".join(f"- {describe(asset)}" for asset in assets) if assets else ""
 
 
 def describe(asset: Mapping[str, Any]) -> str:

@@ -97,10 +97,19 @@ class Events:
         )
         return [Event(row["id"], row["name"], row["data"], row["created_at"]) for row in await self._db.rows(query)]
 
+    async def _over(self, generation_id: str, last_id: int) -> bool:
+        """Whether the event that ends the generation was seen already."""
+        query = sa.select(events.c.id).where(events.c.generation_id == generation_id, events.c.name.in_(TERMINAL))
+        end = await self._db.row(query)
+        return end is not None and end["id"] <= last_id
+
     async def follow(
         self, generation_id: str, last_id: int = 0, *, heartbeat_s: float | None = None
     ) -> AsyncIterator[Event | None]:
-        """Every event behind `last_id`, as it comes, up to the one that ends the generation; None is a heartbeat."""
+        """Every event behind `last_id`, as it comes, up to the one that ends the generation; None is a heartbeat.
+
+        A work that was on its way when a generation was cancelled may come behind that end, and then ends the stream.
+        """
         async with self.bell.listening(generation_id) as news:
             silent_s = 0.0
             while True:
@@ -113,6 +122,8 @@ class Events:
                         return
                 if page:
                     continue
+                if await self._over(generation_id, last_id):
+                    return
                 pause_s = self._poll_s if heartbeat_s is None else min(self._poll_s, heartbeat_s - silent_s)
                 try:
                     await asyncio.wait_for(news.wait(), pause_s)

@@ -19,7 +19,7 @@ class Gate:
         self._closed = False
         self._inside = 0
         self._empty = asyncio.Event()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], str] = {}
 
     @asynccontextmanager
     async def passing(self) -> AsyncIterator[None]:
@@ -35,16 +35,19 @@ class Gate:
                 self._empty.set()
 
     @contextmanager
-    def working(self) -> Iterator[None]:
-        """Around one workflow: remembers its task."""
+    def working(self, generation_id: str) -> Iterator[None]:
+        """Around one workflow: remembers its task until the engine, too, is done with it."""
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a workflow runs in a task")
-        self._tasks.add(task)
-        try:
-            yield
-        finally:
-            self._tasks.discard(task)
+        self._tasks[task] = generation_id
+        task.add_done_callback(self._tasks.pop)
+        yield
+
+    async def at_rest(self, generation_id: str, timeout_s: float) -> bool:
+        """Wait until nothing in this process works on a generation; False when it still does after that time."""
+        tasks = [task for task, worked_on in self._tasks.items() if worked_on == generation_id]
+        return not tasks or not (await asyncio.wait(tasks, timeout=timeout_s))[1]
 
     async def close(self, grace_s: float) -> None:
         """Let the requests under way end, for `grace_s` seconds at most; then cancel every workflow of this process.

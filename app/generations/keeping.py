@@ -7,6 +7,7 @@ from the call's, so a replay after a crash writes the same asset again and not a
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
 from typing import Any
@@ -76,7 +77,7 @@ class Keeper:
         if file.facts.kind != expected:
             raise MalformedAnswer(f"The vendor gave a file of type {file.facts.kind} where {expected} was asked for.")
         receipt = await self._parts.budgets.get(call_id)
-        asset_id = derived_id("asset", receipt["created_at"], call_id, position)
+        asset_id = derived_id("asset", receipt["created_at"] + dt.timedelta(milliseconds=position), call_id, position)
         values = self._asset_values(asset_id, receipt, request, done, share, file)
         await self._parts.store.keep(asset_id, file.path)
         generation_id = receipt["generation_id"]

@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from app.accounts.budgets import Budgets
 from app.assets.records import Records
 from app.assets.store import Store
-from app.db import Database
-from app.errors import AppError
+from app.db import Database, generations
+from app.errors import AppError, Conflict
 from app.settings import Settings
 from app.telemetry import Metrics
 from app.tools.base import Toolbox
@@ -56,6 +59,13 @@ class Parts:
             return "openai", name, ()
         chosen = catalogue.choose("chat", name, needs)
         return chosen.model.vendor, chosen.model.id, chosen.warnings
+
+
+async def check_wanted(connection: AsyncConnection, generation_id: str) -> None:
+    """Raise Conflict when a generation was cancelled or deleted: nothing more is bought for it."""
+    query = sa.select(generations.c.status).where(generations.c.id == generation_id)
+    if (await connection.execute(query)).scalar() in (None, "cancelled"):
+        raise Conflict("The generation was cancelled.")
 
 
 def problem_of(error: Exception) -> dict[str, Any]:

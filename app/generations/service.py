@@ -28,6 +28,8 @@ from .works import Works
 log = logging.getLogger(__name__)
 
 TERMINAL = ("completed", "failed", "cancelled")
+REST_S = 2.0
+"""How long a deletion waits for the requests under way to end."""
 Row = Mapping[str, Any]
 
 
@@ -173,6 +175,15 @@ class Service:
         )
         for receipt in left:
             await Works(self._parts).cancel(receipt)
+        await self._sweep()
+
+    async def _sweep(self) -> None:
+        """Delete what the engine still holds of deleted generations, whose words are in it."""
+        cancelled = await DBOS.list_workflows_async(name="generate", status="CANCELLED", load_output=False)
+        ids = [workflow.workflow_id for workflow in cancelled]
+        query = sa.select(generations.c.id).where(generations.c.id.in_(ids))
+        for generation_id in set(ids) - {row["id"] for row in await self._parts.db.rows(query)}:
+            await DBOS.delete_workflow_async(generation_id, delete_children=True)
 
     # ---- read ----
 
@@ -259,6 +270,8 @@ class Service:
     async def delete(self, owner: str, generation_id: str) -> None:
         """Delete a generation with its assets; a running one is cancelled first. Its receipts keep the amounts only."""
         await self.cancel(owner, generation_id)
+        if await self._parts.gate.at_rest(generation_id, REST_S):  # else the next start does it
+            await DBOS.delete_workflow_async(generation_id, delete_children=True)
         async with self._parts.db.transaction() as connection:
             await connection.execute(sa.delete(generations).where(generations.c.id == generation_id))
             for table in (steps, events):
@@ -270,4 +283,3 @@ class Service:
         for asset in (await self._parts.records.of_generations([generation_id]))[generation_id]:
             await self._parts.records.remove(asset["id"])
             await self._parts.store.forget(asset["id"])
-        await DBOS.delete_workflow_async(generation_id, delete_children=True)

@@ -13,13 +13,13 @@ from typing import Any
 
 from app.accounts.budgets import Intent, canonical_json
 from app.assets.probe import fitted
-from app.errors import AppError, BudgetExceeded
+from app.errors import AppError, BudgetExceeded, Conflict
 from providers.catalogue import Model, round_up
 from providers.errors import ProviderError
 from providers.http import patiently
 from providers.types import ChatReply, ChatRequest, Media, Message, ToolSpec
 
-from .parts import Parts, problem_of
+from .parts import Parts, check_wanted, problem_of
 
 MAX_ATTEMPTS = 5
 SEEN_SIDE = 1024  # pixels: what a model needs to recognise a picture, and few tokens
@@ -53,7 +53,7 @@ class Turns:
         async with self._parts.gate.passing():
             try:
                 call_id, earlier = await self._reserve(turn)
-            except BudgetExceeded as error:
+            except (BudgetExceeded, Conflict) as error:
                 return {"problem": problem_of(error)}
             return earlier if earlier is not None else await self._call(turn, call_id)
 
@@ -65,6 +65,7 @@ class Turns:
             async with self._parts.db.transaction() as connection:
                 row = await self._parts.budgets.reserve(connection, intent, turn.cap_usd)
                 if row is None:
+                    await check_wanted(connection, turn.generation_id)
                     return intent.id, None
                 if row["state"] == "settled":
                     return intent.id, row["result"]

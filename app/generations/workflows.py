@@ -52,7 +52,7 @@ class Workflows(DBOSConfiguredInstance):
     @DBOS.workflow(name="generate")
     async def generate(self, generation_id: str) -> None:
         """One generation, from its row to its end."""
-        with self._parts.gate.working():
+        with self._parts.gate.working(generation_id):
             await self._generate(generation_id)
 
     async def _generate(self, generation_id: str) -> None:
@@ -139,7 +139,7 @@ class Workflows(DBOSConfiguredInstance):
     @DBOS.workflow(name="call_tool")
     async def call_tool(self, frame_json: Json, turn: int, position: int, call_json: Json) -> Json:
         """One tool call: its answer for the planner, whatever happened."""
-        with self._parts.gate.working():
+        with self._parts.gate.working(frame_json["generation_id"]):
             return await self._call_tool(frame_json, turn, position, call_json)
 
     async def _call_tool(self, frame_json: Json, turn: int, position: int, call_json: Json) -> Json:

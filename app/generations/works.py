@@ -32,7 +32,8 @@ from providers.types import (
 )
 
 from .keeping import Keeper
-from .parts import Parts, problem_of
+from .parts import Parts, check_wanted, problem_of
+from .tickets import read_ticket, write_ticket
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,8 @@ class Works:
             intent = self._intent(generation_id, step_id, call_id, request, model)
             async with self._parts.db.transaction() as connection:
                 row = await self._parts.budgets.reserve(connection, intent, cap_usd)
+                if row is None:
+                    await check_wanted(connection, generation_id)
         except (ProviderError, AppError) as error:
             return {"problem": problem_of(error)}
         family = self._parts.registry.family(model.vendor)
@@ -111,7 +114,7 @@ class Works:
             return await self._kept(family, model, call_id, sent, answer)
         async with self._parts.db.transaction() as connection:
             await self._parts.budgets.submitted(
-                connection, call_id, answer.model_dump(mode="json"), answer.estimated_cost_usd
+                connection, call_id, write_ticket(answer, family), answer.estimated_cost_usd
             )
             cancelled = await self._is_cancelled(connection, call_id)
         if cancelled:  # the cancellation came while the request was on its way
@@ -151,7 +154,7 @@ class Works:
         model = self._model(f"{row['vendor']}/{row['model']}")
         family = self._parts.registry.family(row["vendor"])
         request = media_request.validate_python(row["request"])
-        ticket = Ticket.model_validate(row["ticket"])
+        ticket = read_ticket(row["ticket"], family)
         deadline = row["submitted_at"].timestamp() + self._parts.settings.deadline_s(row["modality"])
         shown = -1.0
         while now().timestamp() < deadline:
@@ -168,6 +171,7 @@ class Works:
         return {
             "problem": {
                 "code": "deadline",
+                "timed_out": True,
                 "message": f"{model.id} was still working when the time for it ran out; its job {ticket.job_id} is "
                 "kept, and may still cost what was reserved.",
             }
@@ -251,7 +255,7 @@ class Works:
     async def cancel(self, receipt: Row) -> None:
         """Stop a job at its vendor. What it has cost until then is not known, unless the vendor refunds it silently."""
         family = self._parts.registry.family(receipt["vendor"])
-        ticket = Ticket.model_validate(receipt["ticket"])
+        ticket = read_ticket(receipt["ticket"], family)
         try:
             await patiently(lambda: family.cancel(ticket), max_wait_s=self._parts.settings.vendor_max_wait_s)
         except ProviderError as error:

@@ -132,21 +132,21 @@ def luminance(colour: Colour) -> float:
     return (0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]) / 255
 
 
-def palette_for(words: list[str], *, choice: int, bound: bool) -> Palette:
+def palette_for(words: list[str], *, choice: int, bound: frozenset[str] = frozenset()) -> Palette:
     """The palette of a prompt given as words.
 
-    `choice` picks among the palettes of a prompt that names neither colour nor mood; `bound` says that the colours
-    named belong to the subject ("a red fox"), so that a mood, where there is one, keeps the view to itself.
+    `choice` picks among the palettes of a prompt that names neither colour nor mood. `bound` are the colour words that
+    belong to a thing ("a red fox"): where there is a mood they leave the view to it.
     """
     moods = [MOODS[MOOD_WORDS[word]] for word in map(singular, words) if word in MOOD_WORDS]
-    colours = [COLOURS[word] for word in words if word in COLOURS]
     night = any(mood.night for mood in moods)
-    if colours and not (bound and moods):
-        return _tinted(colours, night)
+    if free := [COLOURS[word] for word in words if word in COLOURS and word not in bound]:
+        return _tinted(free, night)
+    colours = [COLOURS[word] for word in words if word in bound]
     if not moods:
-        return CHOICE[choice % len(CHOICE)]
-    dark = next((mood for mood in moods if mood.night), None)
-    return replace(dark or moods[0], accent=colours[0]) if colours else dark or moods[0]
+        return _tinted(colours, night) if colours else CHOICE[choice % len(CHOICE)]
+    mood = next((mood for mood in moods if mood.night), moods[0])
+    return replace(mood, accent=colours[0]) if colours else mood
 
 
 def _tinted(colours: list[Colour], night: bool) -> Palette:

@@ -84,7 +84,8 @@ _THINGS: tuple[tuple[str, Stand, float, str, str], ...] = (
     ("bottle", "table", 0.52, "1f8a8a", "bottle wine perfume juice"),
     ("apple", "table", 0.44, "d13b32", "apple fruit"),
     ("laptop", "table", 0.48, "3f74c8", "laptop computer app software website"),
-    ("circle", "table", 0.44, "d62f2f", "circle sphere ball"),
+    ("circle", "table", 0.44, "d62f2f", "circle sphere"),
+    ("circle", "ground", 0.20, "d62f2f", "ball"),
     ("square", "table", 0.42, "2f6fd6", "square cube"),
     ("triangle", "table", 0.44, "2f9e5b", "triangle pyramid"),
     ("star", "air", 0.30, "f6d138", "star"),
@@ -147,10 +148,10 @@ def read_prompt(prompt: str) -> Reading:
     )
 
 
-def _sights(words: list[str], bare: list[str]) -> tuple[tuple[Sight, ...], bool]:
-    """The things named, each once, at most three; and whether a colour belongs to one of them."""
+def _sights(words: list[str], bare: list[str]) -> tuple[tuple[Sight, ...], frozenset[str]]:
+    """The things named, each once, at most three; and the colour words that belong to them."""
     found: dict[str, Sight] = {}
-    bound = False
+    bound: set[str] = set()
     last = -1
     for i, word in enumerate(bare):
         thing = THINGS.get(word)
@@ -158,12 +159,13 @@ def _sights(words: list[str], bare: list[str]) -> tuple[tuple[Sight, ...], bool]
             continue
         before = words[max(last + 1, i - REACH) : i]
         last = i
-        colour = next((COLOURS[near] for near in reversed(before) if near in COLOURS), None)
-        bound = bound or colour is not None
+        named = next((near for near in reversed(before) if near in COLOURS), None)
+        bound |= {named} if named else set()
+        colour = COLOURS[named] if named else thing.colour
         stated = [NUMBERS.get(near) or (int(near) if near.isdecimal() and len(near) < 4 else 0) for near in before]
         count = max(stated, default=0) or (1 if words[i] == word else 3)
-        found.setdefault(thing.shape, Sight(thing, colour or thing.colour, max(1, min(count, MOST_DRAWN))))
-    return tuple(found.values())[:3], bound
+        found.setdefault(thing.shape, Sight(thing, colour, max(1, min(count, MOST_DRAWN))))
+    return tuple(found.values())[:3], frozenset(bound)
 
 
 def _setting(bare: list[str], sights: tuple[Sight, ...]) -> Setting:

@@ -29,15 +29,16 @@ def compose(prompt: str, width: int, height: int, *, seed: int = 0) -> Scene:
 
 
 def _things(stage: Stage) -> None:
-    """Everything named, side by side; alone it is larger."""
-    shown = [sight for sight in stage.reading.sights for _ in range(sight.count)][:MOST_THINGS]
+    """Everything named, side by side: alone it is larger, and what is named first is larger than the rest."""
+    sights = stage.reading.sights
+    shown = [sight for sight in sights for _ in range(sight.count)][:MOST_THINGS]
     for place, sight in enumerate(shown):
         alone = len(shown) == 1
         room = stage.width * 0.95 / len(shown)
         size = min(stage.short * sight.thing.share * (1.25 if alone else 1.05), room)
         picture = stage.shape(
             sight.thing.shape,
-            size * (1.0 if alone else stage.chance.uniform(0.85, 1.0)),
+            size * (1.0 if alone else stage.chance.uniform(0.85, 1.0)) * (1.0 if sight is sights[0] else 0.8),
             _told_apart(sight.colour, stage.palette.horizon),
         )
         if stage.chance.random() < 0.5 and sight.thing.shape not in ("lighthouse", "book"):
@@ -62,7 +63,7 @@ def _stand(stage: Stage, sight: Sight, picture: Image.Image, x: float, across: f
     setting, size = stage.reading.setting, picture.width
     base = stage.height * (0.76 if setting == "studio" else FLOOR)
     travel = (0.0, 0.0) if setting == "studio" else (-0.10 * stage.width, 0.0)
-    if setting != "sea":
+    if setting != "sea" or sight.thing.stand != "water":
         wide, high = size * 0.9, size * 0.09
         shadow = stage.cut(wide, high, ellipse(wide, high, 70))
         stage.add(INK, shadow, x + (size - wide) / 2, base - high * 0.55, travel=travel)

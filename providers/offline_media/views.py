@@ -150,6 +150,13 @@ def water(stage: Stage) -> None:
         stage.add(mix(shallow, deep, n / 4), mask, -stage.margin, y, sway=sway, period_s=3.0 + 0.5 * n)
 
 
+def shore(stage: Stage) -> None:
+    """A strip of sand for what does not float."""
+    if any(sight.thing.stand in ("ground", "table") for sight in stage.reading.sights):
+        sand = mix(stage.palette.light, stage.palette.ground, 0.3)
+        stage.ridge(sand, 0.76, 0.05, 0.09)
+
+
 def depths(stage: Stage) -> None:
     """Under water: light from above, bubbles, and the bottom of the sea."""
     palette, width, height = stage.palette, stage.width, stage.height
@@ -256,7 +263,7 @@ VIEWS: dict[Setting, tuple[Callable[[Stage], None], ...]] = {
     "land": (stars, light, clouds, far_hills, near_hills, ground),
     "forest": (stars, light, far_hills, near_hills, wood, ground),
     "city": (stars, light, clouds, city, ground),
-    "sea": (stars, light, clouds, far_hills, water),
+    "sea": (stars, light, clouds, far_hills, water, shore),
     "deep": (depths,),
     "space": (void,),
     "studio": (studio,),

@@ -140,7 +140,7 @@ def _chosen(value: str, choices: list[Any]) -> Any:
 
 
 def _bounded(value: float, schema: Mapping[str, Any]) -> float:
-    low, high = schema.get("minimum", value), schema.get("maximum", value)
+    low, high = float(schema.get("minimum", "-inf")), float(schema.get("maximum", "inf"))
     return max(low, min(high, value))
 
 

@@ -9,7 +9,7 @@ import re
 
 from ..offline_media.text import stable_number
 
-IDEA_WORDS = 100
+IDEA_WORDS = 80
 """More of an idea is cut, to stay below the limits of 200 words for a picture and 150 for a clip."""
 
 COMPOSITION = (
@@ -119,12 +119,10 @@ UNITS = {
 MONEY = {"$": ("dollar", "cent"), "€": ("euro", "cent"), "£": ("pound", "penny")}
 CENTS = {"cent": "cents", "penny": "pence"}
 
-_SMALL = tuple(
-    re.findall(
-        r"\w+",
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-        "seventeen eighteen nineteen",
-    )
+_SMALL: list[str] = re.findall(
+    r"\w+",
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen",
 )
 _TENS = ("", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _ORDINALS = {

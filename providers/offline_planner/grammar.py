@@ -20,6 +20,7 @@ from .words import (
     PLURAL_COUNT,
     PREPOSITIONS,
     REFERRING,
+    STYLES,
     VERBS,
     Kind,
 )
@@ -33,7 +34,8 @@ BEFORE_VERBS = ("and", "then", "please", "you", "to", "also", "now", "just", "or
 class Mention:
     """A place in a text where a wish begins. `start` to `end` is its noun phrase, or its verb."""
 
-    kind: Kind
+    kind: Kind | None
+    """None: a work that nothing here can make, or one that is not wanted."""
     start: int
     end: int
     noun: str
@@ -44,6 +46,8 @@ class Mention:
 
 @dataclass(frozen=True)
 class Token:
+    """A word in lower case, a number, a size, a quotation or a mark, and where it stands."""
+
     word: str
     start: int
     end: int
@@ -125,22 +129,14 @@ def mentions(text: str) -> list[Mention]:
 
 def beyond(text: str) -> tuple[str, ...]:
     """Works the text asks for that nothing here can make."""
-    first = next(iter(mentions(text)), None)
-    read_aloud = first is not None and first.is_verb and first.kind == "speech" and dictates(text[first.end :])
-    words = tokens(text[: first.end] if first and read_aloud else text)
-    return tuple(
-        dict.fromkeys(
-            BEYOND[singular(token.word)]
-            for i, token in enumerate(words)
-            if singular(token.word) in BEYOND and _follows(words, i) and _phrase(words, i) is not None
-        )
-    )
+    found = (mention.noun for mention in mentions(text) if mention.kind is None)
+    return tuple(dict.fromkeys(BEYOND[noun] for noun in found if noun in BEYOND))
 
 
 def _noun(words: list[Token], i: int) -> Mention | None:
     """The mention whose noun is the i-th word, if it is one."""
     noun = words[i].word if words[i].word in NOUNS else singular(words[i].word)
-    if noun not in NOUNS or not _follows(words, i):
+    if (noun not in NOUNS and noun not in BEYOND) or not _follows(words, i):
         return None
     phrase = _phrase(words, i)
     if phrase is None:
@@ -151,6 +147,8 @@ def _noun(words: list[Token], i: int) -> Mention | None:
         return None  # "the image" is one that exists, or was asked for already
     if noun == "voice" and leads not in ("saying", "says", "reading"):
         return None
+    if "no" in modifiers or noun not in NOUNS:
+        return Mention(None, words[start].start, words[i].end, noun if noun in BEYOND else "")
     count = _count(modifiers, plural=noun != words[i].word)
     return Mention(NOUNS[noun], words[start].start, words[i].end, noun, modifiers, count)
 
@@ -158,20 +156,29 @@ def _noun(words: list[Token], i: int) -> Mention | None:
 def _phrase(words: list[Token], i: int) -> tuple[int, tuple[str, ...]] | None:
     """Where the noun phrase of the i-th word begins, and the words before the noun; None where no wish may begin."""
     start = i
-    while start > 0 and i - start < MOST_MODIFIERS:
-        word = words[start - 1].word
-        partitive = word == "of" and start > 1 and singular(words[start - 2].word) in COUNTS
-        if (word in PREPOSITIONS and not partitive) or (
-            word not in COUNTS and words[start].word in ARTICLES | REFERRING
-        ):
-            break
-        if word in BOUNDARIES or not (word[0].isalnum() or partitive):
-            break
+    while start > 0 and i - start < MOST_MODIFIERS and _joins(words, start - 1, i):
         start -= 1
     before = words[start - 1].word if start > 0 else ","
     if before in BOUNDARIES or not (before[0].isalnum() or before[0] == OPEN):
-        return start, tuple(token.word for token in words[start:i])
+        return start, tuple(token.word for token in words[start:i] if token.word != ",")
     return None
+
+
+def _joins(words: list[Token], k: int, i: int) -> bool:
+    """Whether the k-th word belongs to the noun phrase of the i-th that begins just behind it."""
+    word, after = words[k].word, words[k + 1].word
+    if after in ARTICLES | REFERRING and word not in COUNTS:
+        return False
+    if word == "of":
+        return k > 0 and singular(words[k - 1].word) in COUNTS  # "a couple of pictures"
+    if word == ",":
+        return 0 < k < i - 1 and _is_adjective(words[k - 1].word)
+    return word[0].isalnum() and word not in PREPOSITIONS and word not in BOUNDARIES
+
+
+def _is_adjective(word: str) -> bool:
+    """Whether a comma after the word can stand between two adjectives: "a short, cinematic clip"."""
+    return word in STYLES or re.search(r"(?:second|sec|minute|\ds)s?$|^\d+\s?[x×:]\s?\d+$", word) is not None  # noqa: RUF001
 
 
 def _follows(words: list[Token], i: int) -> bool:
@@ -185,9 +192,7 @@ def _verb(words: list[Token], i: int) -> Mention | None:
     word = words[i].word
     before = words[i - 1].word if i > 0 else "."
     begins = not before[0].isalnum() and before[0] != OPEN
-    if word not in VERBS or not (
-        begins or before in ("and", "then", "please", "you", "to", "also", "now", "just", "or")
-    ):
+    if word not in VERBS or not (begins or before in BEFORE_VERBS):
         return None
     after = words[i + 1].word if i + 1 < len(words) else ""
     if not after or after in FOLLOWERS - REFERRING - {"about"}:
@@ -196,13 +201,14 @@ def _verb(words: list[Token], i: int) -> Mention | None:
 
 
 def _ellipsis(words: list[Token], i: int, before: Mention) -> Mention | None:
-    """More of the kind before: "three of dogs" after "two images of cats"."""
-    count = COUNTS.get(words[i].word) or (int(words[i].word) if re.fullmatch(r"\d{1,2}", words[i].word) else 0)
-    if count < 2 or before.is_verb or [token.word for token in words[i + 1 : i + 2]] != ["of"]:
+    """More of the kind before: "three of dogs", or "another of a dog", after "two images of cats"."""
+    word = words[i].word
+    count = COUNTS.get(word) or (int(word) if re.fullmatch(r"\d{1,2}", word) else 0)
+    if (count < 2 and word != "another") or before.is_verb or [token.word for token in words[i + 1 : i + 2]] != ["of"]:
         return None
     if words[i - 1].word not in ("and", ",", "plus"):
         return None
-    return Mention(before.kind, words[i].start, words[i].end, before.noun, before.modifiers[:0], count)
+    return Mention(before.kind, words[i].start, words[i].end, before.noun, count=max(1, count))
 
 
 def _count(modifiers: tuple[str, ...], *, plural: bool) -> int:
@@ -221,4 +227,5 @@ def _only_leads(text: str) -> bool:
 
 
 def dictates(text: str) -> bool:
+    """Whether what follows a verb of speaking is the text itself: "this aloud: ..."."""
     return re.match(rf"[^:.\n{OPEN}]{{0,60}}:(?!\s*{OPEN})", text) is not None

@@ -198,9 +198,8 @@ def read_order(text: str, earlier: Sequence[str], given: str) -> Order:
         return Order(read_wishes(text, earlier, given))
     quotes = Quotes(text[asked.end() :])
     then = THEN_MAKE.search(quotes.text)
-    idea = quotes.first(quotes.text) or quotes.restore(quotes.text[: then.start()] if then else quotes.text).strip(
-        " ,.;\n"
-    )
+    rest = quotes.text[: then.start()] if then else quotes.text
+    idea = quotes.first(quotes.text) or quotes.restore(rest).strip(" ,.;\n")
     if len(idea.split()) < 2 and not quotes.said:  # the prompt meant is that of the wishes around it
         wishes = read_wishes(f"{text[: asked.start()]} {text[asked.end() :]}".strip(" ,;."), earlier, given)
         return Order(wishes, enhances=True)

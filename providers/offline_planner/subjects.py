@@ -6,6 +6,7 @@ import re
 
 from ..offline_media.text import singular
 from .grammar import tokens
+from .phrases import GREETINGS, OPENER, QUESTION, TAIL, TURNED
 from .words import (
     ARTICLES,
     BOUNDARIES,
@@ -13,6 +14,7 @@ from .words import (
     DURATION,
     FORMAT,
     NOUNS,
+    PLAIN_NOUNS,
     PRONOUNS,
     REFERRING,
     SIZE,
@@ -20,17 +22,6 @@ from .words import (
     STYLES,
     SUBJECT_LEADS,
     word_set,
-)
-
-OPENER = re.compile(
-    r"\s*(?:(?:hi|hello|hey|ok|okay|so|please|now|and|also|then|thanks|dear \w+)\b[\s,.!]*)*"
-    r"(?:(?:can|could|would|will)\s+you\s+(?:please\s+)?(?:also\s+)?|"
-    r"(?:i|we)(?:'d|’d|\s+would)?\s+(?:really\s+)?(?:want|need|like|love)\s+(?:you\s+)?(?:to\s+(?:have|see|get|make|create)\s+)?|"  # noqa: RUF001
-    r"(?:i|we)(?:'m|’m|'re|’re|\s+am|\s+are)\s+[a-z]+ing\s+|let's\s+|let\s+us\s+|how\s+about\s+|what\s+about\s+|"  # noqa: RUF001
-    r"please\s+|show\s+me\s+)?"
-    r"(?:(?:make|create|generate|produce|design|give|announce|promote|launch|celebrate|advertise|prepare|build|craft|"
-    r"imagine|present|introduce)\b(?:\s+(?:me|us|it|them)\b)*\s*)?",
-    re.IGNORECASE,
 )
 
 
@@ -86,25 +77,9 @@ def without_trailing(text: str, words: frozenset[str], edges: str = " ,;\n") -> 
 
 
 EDGES = " \n,;:.!?(&+–—-"  # noqa: RUF001
-JOINTS = word_set("and plus with then also finally as well together along please too for of saying i'd i add")
+JOINTS = word_set("and plus with then also finally as well together along please too for of saying i'd i add each")
 LEFT_OVER = word_set("too a an the") | {""}
 LEAD = re.compile(rf"[\s,;:.!?()&+–—-]+|(?:{SUBJECT_LEADS}|me|us|and|please)(?=[\s:]|$)[\s:]*", re.IGNORECASE)  # noqa: RUF001
-TAIL = 60
-TURNED = re.compile(
-    r"[\s,]*(?:\b(?:and|then)\b[\s,]*)*\b(?:turn|make|convert|change|bring)\s+(?:it|this|that|them)\s*(?:(?:in)?to)?\s*$",
-    re.IGNORECASE,
-)
-"""What stands at the end, in the last `TAIL` characters, before "a video" that is to be made of the same."""
-GREETINGS = word_set(
-    "hi hello hey hiya greetings good morning afternoon evening night day thanks thank you very much ok okay cool "
-    "great nice perfect yes no bye goodbye there test help please everyone all impresario"
-)
-QUESTION = re.compile(
-    r"\s*(?:(?:hi|hello|hey)\b[\s,.!]*)?(?:(?:what|who|why|when|where|which|how)\b(?!\s+about\b).*"
-    r"|(?:is|are|am|do|does|did|can|could|will|would|should|have|has)\s+(?:i|you|we|they|there|this|that|it)\b.*\?"
-    r"|(?:tell|write|explain|translate|summari[sz]e|calculate|compute|list|recommend|teach|help)\s+.*)",
-    re.IGNORECASE | re.DOTALL,
-)
 
 
 def is_talk(text: str) -> bool:
@@ -122,8 +97,8 @@ def composed(subject: str) -> str:
 def manner(modifiers: tuple[str, ...]) -> tuple[str, str]:
     """The words before a noun as (how it is made, what it shows): ("watercolor", "cat") of "a watercolor cat"."""
     kept = SIZE.sub(" ", DURATION.sub(" ", " ".join(modifiers)))
-    words = [word for word in kept.split() if not _counts(word)]
-    if words and not all(word in STYLES for word in words):
+    words = [word for word in kept.split() if word not in PLAIN_NOUNS and not _counts(word)]
+    if not all(word in STYLES or word in NOUNS for word in words):
         return "", " ".join(words)
     return " ".join(word for word in words if word not in SIZE_WORDS and word not in PLAIN_STYLES), ""
 

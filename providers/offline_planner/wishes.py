@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from .grammar import MARKER, Mention, Quotes, beyond, dictates, items, mentions
-from .subjects import TAIL, cleaned, composed, is_talk, manner, refers, strip_making, topic, without_trailing
+from .phrases import CONTENT_OF, DOING, FOLLOW_UP, IT, TAIL, TURNING
+from .subjects import cleaned, composed, is_talk, manner, refers, strip_making, topic, without_trailing
 from .words import (
     DURATION,
     PLAIN_NOUNS,
@@ -132,17 +133,18 @@ class Context:
 
     def completed(self, drafts: list[Wish]) -> Iterator[Wish]:
         """The wishes with the subjects and texts they did not have themselves."""
-        own = [wish.about for wish in drafts]
+        own = ["" if IT.match(wish.about) else wish.about for wish in drafts]
         pictured = any(wish.kind == "image" for wish in (*drafts, *self.before)) or bool(self.given)
         spoken = next((re.split(r"[.!?\n]", wish.text)[0] for wish in drafts if wish.text), "")
         known = next((wish.about for wish in self.before if wish.about), "") or self.given
         for i, wish in enumerate(drafts):
             points = wish.about in PRONOUNS
             nearest = next((s for s in (*reversed(own[:i]), *own[i + 1 :]) if s and s not in PRONOUNS), "")
+            lead = IT.match(wish.about)
             lent = (nearest if points else self.shared or nearest) or self.shared or known
             about = wish.about if wish.about and not points else lent
-            if nearest and (it := re.match(r"(?:it|them|him|her)\s+(?=\w)", about)):
-                about = f"{nearest} {about[it.end() :]}"
+            if nearest and lead:
+                about = f"{re.split(DOING, nearest)[0]} {about[lead.end() :]}"
             if wish.kind == "speech":
                 text = wish.text or ("" if wish.about else self.loose_quote) or composed(about)
                 yield replace(wish, about=about, text=text)
@@ -161,6 +163,8 @@ class Context:
 
     def _mentioned(self, mention: Mention, owned: str, before: str, size: str | None) -> Iterator[Wish]:
         """The wishes a mention stands for; `owned` is the text behind it, `before` the text before it."""
+        if mention.kind is None:
+            return
         if mention.kind == "speech":
             yield from self._spoken(mention, owned)
             return
@@ -205,8 +209,8 @@ class Context:
         rest = VOICE_PHRASE.sub(" ", MARKER.sub(" ", owned)) if find_voice(owned) else MARKER.sub(" ", owned)
         if text is None:
             text = self._dictated(mention, owned)
-        subject = "" if text else self.quotes.restore(cleaned(rest, lengths=True))
-        subject = "" if refers(subject) else subject
+        subject = "" if text else self.quotes.restore(cleaned(CONTENT_OF.sub("", rest), lengths=True))
+        subject = "" if refers(subject) or re.match(r"(?:that|which|who)\b", subject) else subject
         for n in range(min(mention.count, MOST_OF_ONE)):
             yield Wish("speech", subject, text=text, voice=voice if n == 0 else VOICE_ROUND[n % len(VOICE_ROUND)])
 
@@ -283,23 +287,3 @@ VOICE_ROUND = ("nova", "onyx", "shimmer", "echo", "fable", "alloy")
 
 BRINGS_TO_LIFE = ("animate",)
 AND = word_set("and plus with then also")
-TURNING = re.compile(
-    r"\b(?:turn|make|convert|change|bring)\s+(?:it|this|that|them|(?:the|this|that|my)\s+\w+)\s*(?:(?:in)?to)?\s*$",
-    re.IGNORECASE,
-)
-"""What stands before "a video" that is to be made of a picture."""
-
-FOLLOW_UP = re.compile(
-    r"\s*(?:(?:ok(?:ay)?|great|nice|thanks?|perfect)\b[,.!]*\s+|(?:and|now|please|can you|could you)\s+)*"
-    r"(?:(?:make|do|have|try|show|render|draw)\s+(?:it|them|this|that|the\s+(?:image|picture|photo|clip|video|narration))\b"
-    r"(?:\s+again)?"
-    r"|(?:once\s+)?again\b|once more\b|(?:the\s+)?same\b(?:\s+(?:again|one|thing|image|picture|clip|video))?"
-    r"|(?:do|try)\s+(?:that\s+|it\s+)?again\b|another\s+(?:one|version|try)\b|one more\b|redo\b(?:\s+it)?"
-    r"|(?=(?:in|with|without|as|at)\b(?:\W+\w+){1,6}\W*$)"
-    r"|(?=(?:add|remove|replace|change|use|more|less|darker|brighter|lighter|bigger|smaller)\b)"
-    r"|(?=(?:[a-z]+er|different)(?:\s+please)?[.!]?\s*$)"
-    r"|(?:no|actually|instead)[,.]?\s)"
-    r"[\s,;:.-]*(?:but\b|and\b|only\b|just\b)?",
-    re.IGNORECASE,
-)
-"""How a prompt begins that changes what was asked before; what follows the match is the change."""

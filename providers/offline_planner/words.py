@@ -39,6 +39,7 @@ PLAIN_NOUNS: dict[str, Kind] = {
     "audio": "speech",
     "recording": "speech",
     "voice": "speech",
+    "tts": "speech",
 }
 """Nouns that say nothing of what is to be seen or heard."""
 
@@ -51,7 +52,7 @@ TELLING_NOUNS: dict[str, Kind] = {
         ),
         "image",
     ),
-    **dict.fromkeys(word_set("teaser trailer b-roll timelapse time-lapse gif advert"), "video"),
+    **dict.fromkeys(word_set("teaser trailer b-roll timelapse time-lapse gif advert ad commercial"), "video"),
     **dict.fromkeys(word_set("announcement greeting audiobook voicemail"), "speech"),
 }
 """Nouns that belong into the prompt."""
@@ -88,7 +89,7 @@ BEYOND: dict[str, str] = {
 MAKING = word_set(
     "make create generate produce design give get want need like show see have add do include prepare build craft "
     "compose provide deliver send write record turn draw paint film shoot animate narrate say read love attach "
-    "supply use"
+    "supply use take"
 )
 BOUNDARIES = MAKING | word_set(
     "and plus with then also or me us to into as both please now just you it them finally next"

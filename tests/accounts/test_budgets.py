@@ -123,6 +123,21 @@ async def test_intent_of_a_transaction_that_fails_is_not_there(db, budgets):
         await budgets.get("call_1")
 
 
+async def test_each_state_a_call_comes_to_is_counted(db):
+    metrics = Metrics()
+    budgets = Budgets(db, metrics)
+    await reserve(db, budgets, intent())
+    await end(db, budgets, "submitted")
+    await end(db, budgets, "settled")
+    counted = [
+        line for line in metrics.text().decode().splitlines() if line.startswith("impresario_vendor_calls_total")
+    ]
+    assert sorted(counted) == [
+        'impresario_vendor_calls_total{state="settled"} 1.0',
+        'impresario_vendor_calls_total{state="submitted"} 1.0',
+    ]
+
+
 async def test_jobs_under_way_are_those_a_vendor_accepted(db, budgets):
     for call_id, state in {"a": "submitted", "b": "settled", "c": "unknown", "d": "submitted"}.items():
         await reserve(db, budgets, intent(call_id))

@@ -21,7 +21,7 @@ IMAGE = {"name": "generate_image", "arguments": '{"prompt": "a cat"}'}
 
 
 def brief(**more: object) -> Brief:
-    return Brief(**{"prompt": "A cat.", "instructions": "You make media.", "last_turn": LAST_TURN, **more})  # type: ignore[arg-type]
+    return Brief(**{"prompt": "A cat.", "instructions": "You make media.", "last_turn": LAST_TURN, **more})
 
 
 def wire(message: dict[str, object], finish_reason: str | None = "tool_calls") -> ChatReply:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
 
+import anyio
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -19,8 +20,7 @@ from app.api.generations import preference
 from app.assets.probe import CONTAINERS, PICTURES
 from app.generations.parts import Parts
 from app.generations.service import Service
-from tests.doubles import add_generation, asset_row
-from tests.doubles import parts as opened_parts
+from tests.doubles import add_generation, asset_row, open_parts
 
 pytestmark = pytest.mark.anyio
 
@@ -174,7 +174,7 @@ def test_place_of_an_error_is_a_path(location, path):
 
 @pytest.fixture
 async def parts(anyio_backend: str, tmp_path: Path) -> AsyncIterator[Parts]:
-    async with opened_parts(tmp_path) as parts:
+    async with open_parts(tmp_path) as parts:
         yield parts
 
 
@@ -247,6 +247,23 @@ async def test_body_that_is_no_json_is_the_bodys_fault(client):
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body")
 
 
+@pytest.mark.parametrize("address", ["/assets", "/generations"])
+@pytest.mark.parametrize("cursor", ["nonsense", "%00", ASSET + "%00", "%ed%a0%80", "' OR 1=1"])
+async def test_cursor_that_is_none_is_refused(client, address, cursor):
+    answer = await client.get(f"{address}?cursor={cursor}")
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "query.cursor")
+
+
+async def test_cursor_leads_to_the_next_page(client, parts):
+    async with parts.db.transaction() as connection:
+        for number in range(3):
+            await parts.records.add(connection, asset_row(f"asset_{number:026d}"))
+    first = (await client.get("/assets?limit=2")).json()
+    second = (await client.get(f"/assets?limit=2&cursor={first['next_cursor']}")).json()
+    assert [asset["id"][-1] for asset in first["data"] + second["data"]] == ["2", "1", "0"]
+    assert second["next_cursor"] is None
+
+
 async def test_stream_seen_to_its_end_is_not_opened_again(client, parts):
     await add_generation(parts.db, GENERATION)
     async with parts.events.recording(GENERATION) as connection:
@@ -254,4 +271,5 @@ async def test_stream_seen_to_its_end_is_not_opened_again(client, parts):
     (last,) = await parts.events.after(GENERATION, 0)
     address = f"/generations/{GENERATION}/events"
     assert (await client.get(address)).text.startswith("event: generation.completed\n")
-    assert (await client.get(address, headers={"last-event-id": str(last.id)})).status_code == 204
+    with anyio.fail_after(30):
+        assert (await client.get(address, headers={"last-event-id": str(last.id)})).status_code == 204

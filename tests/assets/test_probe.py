@@ -338,6 +338,7 @@ SEEDS = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     seed=st.sampled_from(SEEDS),
@@ -387,7 +388,7 @@ def test_thumbnail_of_a_transparent_picture_is_transparent(file, format):
     file.write_bytes(pictured(format, picture))
     small = shown(thumbnail(file, "image"))
     assert small.mode == "RGBA"
-    assert [small.getpixel((place, 24))[3] for place in (8, 56)] == [0, 255]  # type: ignore[index]
+    assert [small.getpixel((place, 24))[3] for place in (8, 56)] == [0, 255]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.stage import Stage, hang, refuse, types_of, wait_until
+from tests.e2e.stage import Stage, call, hang, refuse, turn, types_of, wait_until
 from tests.fake_vendors import FakeVendors
 from tests.server import Reply, Server
 
@@ -145,6 +145,18 @@ def test_a_generation_cancelled_in_a_model_turn_hires_nobody(stage: Stage) -> No
     assert stage.get(generation_id)["status"] == "cancelled"
 
 
+def test_a_picture_that_comes_after_the_cancellation_is_kept_and_nobody_waits_for_more(stage: Stage) -> None:
+    stage.fakes.control(latency={"image": 1.0})
+    stage.script(turn(call("generate_image", prompt="a cup", provider="gpt-image-2.6-flare")))
+    generation_id = stage.begin()
+    stage.until_submitted("openai.images")
+    stage.cancel(generation_id)
+    last_seen = stage.events(generation_id)[-1].id
+    wait_until(lambda: types_of(stage.get(generation_id)), "the picture")
+    later = list(stage.server.events(f"/generations/{generation_id}/events", last_seen, timeout_s=20))
+    assert [event.name for event in later] == ["asset.created"]
+
+
 def test_a_client_that_waits_is_told_of_the_cancellation(stage: Stage) -> None:
     stage.fakes.control(latency=SLOW_JOBS)
     client = Waiting(stage)
@@ -191,6 +203,20 @@ def test_a_crash_in_the_middle_of_a_cancellation_is_made_good(mortal: Stage) -> 
     mortal.server.restart()
     wait_until(lambda: mortal.fakes.ledger()["cancels"]["runway"] == 1, "the second try")
     assert (mortal.get(generation_id)["status"], mortal.submits("openai.chat", "runway")) == ("cancelled", [1, 1])
+
+
+def test_a_cancellation_that_was_just_written_down_when_the_server_died_holds(mortal: Stage) -> None:
+    generation_id = running_jobs(mortal)
+    mortal.server.kill()
+    with closing(sqlite3.connect(mortal.server.data_dir / "impresario.db")) as database, database:
+        database.execute("UPDATE generations SET status = 'cancelled' WHERE id = ?", (generation_id,))
+    mortal.server.restart()
+    wait_until(
+        lambda: [s["status"] for s in mortal.get(generation_id)["steps"]].count("failed") == 2, "the ends of both"
+    )
+    settle(mortal)
+    assert mortal.fakes.ledger()["cancels"] == {"replicate": 1, "runway": 1}
+    assert (mortal.get(generation_id)["status"], mortal.submits("openai.chat")) == ("cancelled", 1 + 2)
 
 
 def cancel_in_vain(stage: Stage, generation_id: str) -> None:
@@ -259,15 +285,15 @@ def test_a_job_that_is_accepted_after_the_deletion_is_cancelled_once_it_is_known
     wait_until(lambda: stage.fakes.ledger()["cancels"][kind] == 1, "the cancellation")
 
 
-def test_a_picture_that_comes_after_the_deletion_is_not_kept(stage: Stage) -> None:
-    before = files_in(stage.server)
-    stage.fakes.control(latency={"image": 1.0})
-    generation_id = stage.begin(models={"image": "gpt-image-2.6-flare"})
-    stage.until_submitted("openai.images")
-    stage.server.delete(f"/generations/{generation_id}")
-    wait_until(lambda: stage.requests(DRAWING)[0]["status"] == 200, "the picture")
-    wait_until(lambda: files_in(stage.server) == before, "the forgetting")
-    assert rows_about(stage.server, generation_id) == ["impresario.db:calls"]
+def test_a_picture_that_comes_after_the_deletion_is_not_kept(mortal: Stage) -> None:
+    mortal.fakes.control(latency={"image": 3.0})
+    generation_id = mortal.begin("a secret unicorn", models={"image": "gpt-image-2.6-flare"})
+    mortal.until_submitted("openai.images")
+    mortal.server.delete(f"/generations/{generation_id}")
+    wait_until(lambda: mortal.requests(DRAWING)[0]["status"] == 200, "the picture")
+    mortal.server.restart()
+    assert files_in(mortal.server) == []
+    assert rows_about(mortal.server, "secret unicorn") == []
 
 
 def test_a_generation_deleted_in_its_downloads_leaves_no_file(stage: Stage) -> None:

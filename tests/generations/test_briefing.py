@@ -15,15 +15,14 @@ from app.generations.parts import Parts
 from app.generations.workflows import read_brief
 from prompts import load
 from providers.types import Message
-from tests.doubles import add_generation, asset_row
-from tests.doubles import parts as opened_parts
+from tests.doubles import add_generation, asset_row, open_parts
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
 async def parts(anyio_backend: str, tmp_path: Path) -> AsyncIterator[Parts]:
-    async with opened_parts(tmp_path) as parts:
+    async with open_parts(tmp_path) as parts:
         yield parts
 
 
@@ -137,3 +136,16 @@ async def test_chain_ends_at_another_owner(parts):
 def test_asset_is_described_by_what_is_known(facts, line):
     nothing = dict.fromkeys(("width", "height", "duration_s", "prompt"))
     assert describe({**nothing, **asset_row("asset_1"), **facts}) == line
+
+
+async def test_a_continued_generation_is_told_of_the_earlier_ones_uploads(parts):
+    await add_assets(parts, asset_row("asset_1", width=640, height=480))
+    await add_generation(parts.db, "gen_0", request=asking_for("asset_1"), status="completed")
+    await add_generation(parts.db, "gen_1", request=asking_for(), previous_id="gen_0")
+    assert "asset_1: image, 640x480" in (await briefed(parts)).earlier[0].content
+
+
+async def test_an_upload_deleted_since_is_not_told_of(parts):
+    await add_generation(parts.db, "gen_0", request=asking_for("asset_1"), status="completed")
+    await add_generation(parts.db, "gen_1", request=asking_for(), previous_id="gen_0")
+    assert "asset_1" not in (await briefed(parts)).earlier[0].content

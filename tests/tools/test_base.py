@@ -28,7 +28,7 @@ def shown(*vendors: str) -> dict[str, dict[str, object]]:
 
 def listed(tool: str, argument: str, *vendors: str) -> list[str]:
     """The enumeration of one argument."""
-    names: list[str] = shown(*vendors)[tool]["properties"][argument]["enum"]  # type: ignore[index]
+    names: list[str] = shown(*vendors)[tool]["properties"][argument]["enum"]
     return names
 
 
@@ -38,10 +38,10 @@ def listed(tool: str, argument: str, *vendors: str) -> list[str]:
 def test_tools_have_the_names_and_arguments_clients_know():
     tools = shown("openai", "replicate", "runway")
     assert list(tools) == ["enhance_prompt", "generate_image", "generate_video", "generate_speech"]
-    assert {"prompt", "modality"} <= tools["enhance_prompt"]["properties"].keys()  # type: ignore[attr-defined]
-    assert {"prompt", "provider", "size"} <= tools["generate_image"]["properties"].keys()  # type: ignore[attr-defined]
-    assert {"prompt", "duration"} <= tools["generate_video"]["properties"].keys()  # type: ignore[attr-defined]
-    assert {"text", "voice"} <= tools["generate_speech"]["properties"].keys()  # type: ignore[attr-defined]
+    assert {"prompt", "modality"} <= tools["enhance_prompt"]["properties"].keys()
+    assert {"prompt", "provider", "size"} <= tools["generate_image"]["properties"].keys()
+    assert {"prompt", "duration"} <= tools["generate_video"]["properties"].keys()
+    assert {"text", "voice"} <= tools["generate_speech"]["properties"].keys()
 
 
 @pytest.mark.parametrize(

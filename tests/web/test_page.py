@@ -248,3 +248,14 @@ def test_a_page_under_another_name_shows_its_own_assets(page: Page, tmp_path: Pa
         ask(page, server, "A picture of a harbour")
         expect(ended(page)).to_be_visible()
         expect(page.locator("#assets img")).not_to_have_js_property("naturalWidth", 0)
+
+
+def test_the_keyboard_keeps_its_place_among_the_earlier_ones(page: Page, server: Server) -> None:
+    generation = server.post("/generate", {"prompt": "A picture of a quiet pier"}).body["id"]
+    page.goto(server.url)
+    link = page.locator(f"#history a[href='#{generation}']")
+    link.focus()
+    with page.expect_response("**/generations?limit=20"):
+        page.keyboard.press("Enter")
+    expect(ended(page)).to_be_visible()
+    expect(link).to_be_focused()

@@ -28,10 +28,10 @@ async function open() {
     stopFollowing();
   };
 
-  async function refresh() {
+  // Only the assets: what is told of the steps may be older than the events that came meanwhile.
+  async function fetchAssets() {
     const generation = await ask(`generations/${id}`);
-    if (shown) show(generation);
-    return generation;
+    if (shown) showAssets(generation.assets);
   }
 
   function take(name, data) {
@@ -39,17 +39,20 @@ async function open() {
     if (step) showStep(step);
     const told = telling(name, data, atWork());
     if (told) status.textContent = told;
-    if (name === "asset.created") refresh().catch(() => {}); // the end brings it all the same
+    if (name === "asset.created") fetchAssets().catch(() => {}); // the end brings them all the same
     if (ended(data.status)) show(data);
   }
 
   function connection(open) {
-    if (!open) status.textContent = "The connection is lost; trying again…";
+    if (open) status.textContent = telling("tool.started", {}, atWork());
+    else status.textContent = "The connection is lost; trying again…";
   }
 
   try {
-    const generation = await refresh();
-    if (shown && !ended(generation.status)) stopFollowing = follow(id, take, connection);
+    const generation = await ask(`generations/${id}`);
+    if (!shown) return;
+    show(generation);
+    if (!ended(generation.status)) stopFollowing = follow(id, take, connection);
   } catch (error) {
     if (shown) say(problem, error.message);
   }
@@ -70,7 +73,7 @@ function show(generation) {
   showAssets(generation.assets);
   cancel.hidden = over;
   if (!over) {
-    status.textContent ||= telling("generation.created", generation);
+    status.textContent = telling("generation.created", generation);
     return;
   }
   status.textContent = telling(`generation.${generation.status}`, generation);

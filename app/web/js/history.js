@@ -10,7 +10,9 @@ const list = nav.querySelector("ol");
 async function load() {
   const page = await ask("generations?limit=20").catch(() => null);
   if (!page) return;
+  const focused = list.contains(document.activeElement) ? document.activeElement.hash : null;
   list.replaceChildren(...page.data.map((generation) => make("li", {}, link(generation))));
+  if (focused) list.querySelector(`a[href="${focused}"]`)?.focus();
   nav.hidden = !page.data.length;
   mark();
 }

@@ -38,6 +38,7 @@ export function telling(name, data, working = []) {
     const wanted = data.tool_calls.map((call) => call.name);
     return wanted.length ? `At work: ${listed(wanted)}` : "Finishing…";
   }
+  if (name === "tool.started") return working.length ? `At work: ${listed(working)}` : "Reading the prompt…";
   if (name === "tool.completed" || name === "tool.failed") {
     const rest = working.length ? `; still at work: ${listed(working)}` : "";
     return `${toolName(data.name)} ${name.slice("tool.".length)}${rest}`;
