@@ -33,15 +33,14 @@ def run_demo(directory: Path, console: Console) -> int:
         console.print(f"[bold]Impresario[/] listens at {address} (offline stand-in, nothing is paid)", highlight=False)
         console.print(f"POST /generate: [italic]{PROMPT}[/]\n", highlight=False)
         generation = _generate(address, console)
-        console.print(f"\n{generation['response'] or generation['error']}", highlight=False)
+        console.print(f"\n{generation['response'] or generation['error']}", highlight=False, markup=False)
         cost = "not known" if generation["cost_usd"] is None else f"${generation['cost_usd']}"
         complete = "" if generation["cost_is_complete"] else " (not complete)"
         console.print(f"\ncost: {cost}{complete}", highlight=False)
         for asset in generation["assets"]:
             path = _fetch(asset, directory)
-            console.print(
-                f"  {asset['type']:<6} {path}  ({asset['media_type']}, {asset['bytes']:,} bytes)", highlight=False
-            )
+            facts = f"{asset['media_type']}, {asset['bytes']:,} bytes"
+            console.print(f"  {asset['type']:<6} {path}  ({facts})", highlight=False, markup=False, soft_wrap=True)
     made = {asset["type"] for asset in generation["assets"]}
     return 0 if generation["status"] == "completed" and {"image", "video", "speech"} <= made else 1
 
@@ -52,12 +51,14 @@ def _server(directory: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    secret = ("_API_KEY", "_API_TOKEN", "_API_SECRET", "DATABASE_URL", "STORAGE_URL")
-    inherited = {name: value for name, value in os.environ.items() if not name.endswith(secret)}
-    own = {"OFFLINE": "true", "AGENT_MODEL": "offline-planner", "DATA_DIR": str(directory), "LOG_LEVEL": "WARNING"}
+    data = directory.resolve()
+    kept_out = ("_API_KEY", "_API_TOKEN", "_API_SECRET", "DATABASE_URL", "STORAGE_URL", "PUBLIC_URL")
+    inherited = {name: value for name, value in os.environ.items() if not name.endswith(kept_out)}
+    own = {"OFFLINE": "true", "AGENT_MODEL": "offline-planner", "DATA_DIR": str(data), "LOG_LEVEL": "WARNING"}
     command = [sys.executable, "-m", "app.cli", "serve", "--host", "127.0.0.1", "--port", str(port)]
-    with (directory / "server.log").open("wb") as log:
-        process = subprocess.Popen(command, env={**inherited, **own}, stdout=log, stderr=log)  # noqa: S603
+    with (data / "server.log").open("wb") as log:
+        # Not started where the user is, whose `.env` may hold keys: vendors would be hired, and paid.
+        process = subprocess.Popen(command, cwd=data, env={**inherited, **own}, stdout=log, stderr=log)  # noqa: S603
     try:
         _wait_until_ready(process, port)
         yield f"http://127.0.0.1:{port}"

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 from rich.table import Column
@@ -39,9 +40,10 @@ class Progress:
         """Show one event."""
         match name:
             case "turn.completed" if data["tool_calls"]:
-                self._bars.console.print(f"the model asks for {', '.join(call['name'] for call in data['tool_calls'])}")
+                names = ", ".join(call["name"] for call in data["tool_calls"])
+                self._bars.console.print(f"the model asks for {names}", markup=False)
             case "tool.started":
-                self._tasks[data["step_id"]] = self._bars.add_task(data["name"], total=None, note="")
+                self._tasks[data["step_id"]] = self._bars.add_task(escape(data["name"]), total=None, note="")
             case "tool.progress":
                 note = "waiting in line" if data["waiting"] else f"{data['progress']:.0%}"
                 self._update(data["step_id"], total=1.0, completed=data["progress"], note=note)
@@ -53,7 +55,7 @@ class Progress:
             case "tool.completed":
                 self._update(data["step_id"], total=1.0, completed=1.0)
             case "tool.failed":
-                self._update(data["step_id"], total=1.0, note=f"[red]{data['error']['message']}[/]")
+                self._update(data["step_id"], total=1.0, note=f"[red]{escape(data['error']['message'])}[/]")
                 self._bars.stop_task(self._tasks[data["step_id"]])
 
     def _update(self, step_id: str, **fields: Any) -> None:

@@ -187,7 +187,7 @@ def ticket_for(request: VideoRequest) -> Ticket:
     text = request.model_dump_json().encode()
     return Ticket(
         job_id=hashlib.sha256(text).hexdigest()[:32],
-        poll_url=TICKET + base64.urlsafe_b64encode(text).decode(),
+        state=TICKET + base64.urlsafe_b64encode(text).decode(),
         estimated_cost_usd=FREE,
         warnings=film_warnings(request, filmable_size(asked_size(request))),
     )
@@ -196,7 +196,7 @@ def ticket_for(request: VideoRequest) -> Ticket:
 def request_in(ticket: Ticket) -> VideoRequest:
     """The request a ticket holds. Raises JobLost when it holds none."""
     try:
-        text = base64.urlsafe_b64decode((ticket.poll_url or "").removeprefix(TICKET))
+        text = base64.urlsafe_b64decode((ticket.state or "").removeprefix(TICKET))
         request = media_request.validate_json(text)
     except ValueError as error:
         raise JobLost(f"The offline stand-in knows no job {ticket.job_id}.") from error

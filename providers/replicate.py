@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 from .base import Family
 from .catalogue import Model, load_models
 from .errors import InvalidRequest, JobFailed, JobLost, MalformedAnswer, Moderated, NotOffered, ProviderError
-from .http import Http, same_origin, status_of
+from .http import Http, status_of
 from .shapes import (
     asked_size,
     duration_warning,
@@ -66,15 +66,13 @@ class Replicate(Family):
         names = request.references if request.kind == "image" else filter(None, (request.image,))
         inputs |= await self._images(model, [media[name] for name in names])
         answer = await self._create(model, inputs)
-        job_id, urls = answer.get("id"), answer.get("urls")
+        job_id = answer.get("id")
         if not isinstance(job_id, str) or not job_id:
             raise MalformedAnswer("Replicate accepted the request but named no prediction.")
-        get, cancel = (self._own(urls.get(verb)) if isinstance(urls, dict) else None for verb in ("get", "cancel"))
-        return Ticket(job_id=job_id, poll_url=get, cancel_url=cancel, warnings=warnings)
+        return Ticket(job_id=job_id, warnings=warnings)  # urls.get and urls.cancel follow from the id
 
     async def poll(self, ticket: Ticket) -> Done | Pending:
-        url = self._own(ticket.poll_url) or self._prediction(ticket)
-        answer = await self.http.ask(LABEL, "GET", url, headers=self._headers)
+        answer = await self.http.ask(LABEL, "GET", self._prediction(ticket), headers=self._headers)
         match answer.get("status"):
             case "succeeded":
                 return Done(outputs=tuple(self._output(text) for text in finished_files(answer)))
@@ -89,9 +87,8 @@ class Replicate(Family):
                 return Pending(progress=progress_in(answer.get("logs")), waiting=status == "starting")
 
     async def cancel(self, ticket: Ticket) -> None:
-        url = self._own(ticket.cancel_url) or f"{self._prediction(ticket)}/cancel"
         try:
-            await self.http.send(LABEL, "POST", url, headers=self._headers)
+            await self.http.send(LABEL, "POST", f"{self._prediction(ticket)}/cancel", headers=self._headers)
         except InvalidRequest:
             return  # 4xx: the prediction is over or unknown, so nothing is left to cancel
 
@@ -104,10 +101,6 @@ class Replicate(Family):
     @property
     def _headers(self) -> dict[str, str]:
         return {"authorization": f"Bearer {self.key}"}
-
-    def _own(self, url: Any) -> str | None:
-        """The URL, when it is at the configured origin: the key goes nowhere else."""
-        return url if isinstance(url, str) and same_origin(url, self.base_url) else None
 
     def _is_ours(self, host: str) -> bool:
         return host in (self.host, OUTPUT_HOST) or host.endswith(f".{OUTPUT_HOST}")

@@ -187,8 +187,8 @@ class Ticket(Value):
     """A job the vendor accepted: enough to poll or cancel it from another process; kept before the first poll."""
 
     job_id: str
-    poll_url: str | None = None
-    cancel_url: str | None = None
+    state: str | None = None
+    """What else the family needs to find the job again. Not an address that the id leads to: none is kept."""
     estimated_cost_usd: Decimal | None = None
     warnings: tuple[str, ...] = ()
 

@@ -44,6 +44,9 @@ class Problem(BaseModel):
     code: str = Field(description="A stable word for programs.", examples=["invalid_input"])
     errors: list[FieldError] | None = Field(None, description="Each field that is wrong, for invalid input.")
     generation_id: str | None = Field(None, description="The generation that failed, to fetch or to cite.")
+    reason: str | None = Field(
+        None, description="Why the generation failed, as a word for programs.", examples=["outcome_unknown"]
+    )
 
 
 def problem(status: int, title: str, detail: str, code: str, **extra: Any) -> JSONResponse:

@@ -40,7 +40,7 @@ GENERATION_JSON = {"application/json": {"schema": {"$ref": "#/components/schemas
     responses={
         200: {"description": "The finished generation, or its events as they happen.", "content": EVENT_STREAM},
         202: {"description": "Accepted; follow `Location`.", "content": GENERATION_JSON},
-        **responses(409, 413, 422, 502, 503, 504),
+        **responses(409, 413, 422, 502, 504),
     },
 )
 async def generate(
@@ -209,5 +209,6 @@ async def encoded(service: Service, owner: str, generation_id: str, event: Event
         generation = await service.get(owner, generation_id)
         data = GenerationOut.of(generation, base_url).model_dump(mode="json")
     else:
-        data = {"generation_id": generation_id, "created_at": event.created_at.isoformat(), **event.data}
+        at = event.created_at.isoformat().replace("+00:00", "Z")
+        data = {"generation_id": generation_id, "created_at": at, **event.data}
     return format_sse_event(data_str=json.dumps(data), event=event.name, id=str(event.id))

@@ -10,8 +10,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
 
 from app.generations.service import Generation, Order
+from providers.catalogue import round_up
 
-Usd = Annotated[Decimal, PlainSerializer(lambda value: format(value, "f"), return_type=str)]
+Rate = Annotated[Decimal, PlainSerializer(lambda value: format(value, "f"), return_type=str)]
+"""A price, with as many decimals as it has."""
+Usd = Annotated[Decimal, PlainSerializer(lambda value: format(round_up(value), "f"), return_type=str)]
+"""An amount, to the micro-dollar, so that equal amounts look equal."""
 AssetId = Annotated[str, StringConstraints(pattern=r"^asset_[0-9a-z]{26}$")]
 GenerationId = Annotated[str, StringConstraints(pattern=r"^gen_[0-9a-z]{26}$")]
 
@@ -234,7 +238,7 @@ class PriceOut(BaseModel):
     """USD for one unit."""
 
     unit: str = Field(description="What is charged for.", examples=["image"])
-    usd: Usd = Field(description="The price of one.", examples=["0.04"])
+    usd: Rate = Field(description="The price of one.", examples=["0.04"])
     when: str | None = Field(None, description="When this one of several prices of a unit holds.", examples=[None])
 
 

@@ -139,7 +139,7 @@ def _mp3(hertz: int, samples: bytes) -> bytes:
     frame.rate, frame.pts, frame.time_base = hertz, 0, Fraction(1, hertz)
     out = io.BytesIO()
     with av.open(out, "w", format="mp3", options={"fflags": "bitexact"}) as container:
-        stream = container.add_stream("libmp3lame", rate=hertz, layout="mono")
+        stream = container.add_stream("libmp3lame", rate=hertz, layout="mono", options={"compression_level": "7"})
         stream.bit_rate = MP3_BIT_RATE
         resampler = av.AudioResampler(format="s16p", layout="mono", rate=hertz, frame_size=MP3_FRAME)
         for piece in (*resampler.resample(frame), *resampler.resample(None)):

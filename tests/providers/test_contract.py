@@ -186,16 +186,10 @@ async def test_output_of_another_host_is_fetched_without_the_key(wire, family):
 
 
 @slow_vendors
-async def test_job_addresses_on_another_host_are_not_used(wire, jobs, router, family):
-    elsewhere = router.route(host="elsewhere.test").respond(200, json={})
-    router.route(method=jobs.poll[0], url=jobs.poll[1]).mock(return_value=jobs.pending)
-    router.route(method=jobs.cancel[0], url=jobs.cancel[1]).mock(return_value=jobs.cancelled)
-    ticket = jobs.ticket.model_copy(
-        update={"poll_url": "https://elsewhere.test/p", "cancel_url": "https://elsewhere.test/c"}
-    )
-    await family.poll(ticket)
-    await family.cancel(ticket)
-    assert not elsewhere.called
+async def test_ticket_keeps_no_address(wire, jobs, router, family):
+    router.route(method=wire.submit[0], url=wire.submit[1]).mock(return_value=wire.accepted)
+    ticket = await family.submit(wire.request, wire.media)
+    assert "://" not in ticket.model_dump_json()
 
 
 async def test_refused_key_is_not_quoted(wire, router, family):

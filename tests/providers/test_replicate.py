@@ -303,12 +303,6 @@ def test_output_hosts_that_get_the_key(host, given):
     assert bool(family.download_headers(Output(url=f"https://{host}/a"), host)) == given
 
 
-async def test_poll_follows_the_vendors_own_address(family, vendor):
-    route = vendor.get(f"{API}/predictions/p1?region=eu").mock(return_value=prediction("starting"))
-    await family.poll(Ticket(job_id="p1", poll_url=f"{API}/predictions/p1?region=eu"))
-    assert route.called
-
-
 async def test_accepted_answer_without_an_id_is_malformed(family, vendor):
     vendor.post(f"{API}/predictions").respond(201, json={"status": "starting"})
     with pytest.raises(MalformedAnswer):

@@ -32,9 +32,7 @@ WIRE = Wire(
     broken=httpx.Response(502, json={"title": "Bad gateway", "status": 502}),
     malformed=httpx.Response(201, text="<html>"),
     jobs=Jobs(
-        ticket=Ticket(
-            job_id="p1", poll_url=f"{API}/predictions/p1", cancel_url=f"{API}/predictions/p1/cancel", warnings=()
-        ),
+        ticket=Ticket(job_id="p1"),
         poll=("GET", f"{API}/predictions/p1"),
         cancel=("POST", f"{API}/predictions/p1/cancel"),
         pending=prediction("processing", logs="  0%|          | 0/28\n 50%|█████     | 14/28"),
