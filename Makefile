@@ -11,8 +11,9 @@ demo: .venv/runtime
 serve: .venv/runtime
 	$(BIN)/impresario serve
 
+# A file's tests stay together, because they may share a server.
 test: .venv/dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 check: .venv/dev
 	$(BIN)/ruff check .

@@ -49,7 +49,11 @@ def serve(
             "come in."
         )
         raise typer.Exit(2)
-    configure_logging(settings.log_level)
+    try:
+        configure_logging(settings.log_level)
+    except ValueError as error:
+        console.print(f"[red]LOG_LEVEL: {escape(str(error))}; use DEBUG, INFO, WARNING or ERROR.[/]")
+        raise typer.Exit(2) from error
     refuse_if_taken(settings)
     config = uvicorn.Config(
         create_app(settings), host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=5
@@ -156,7 +160,8 @@ def read_settings() -> Settings:
 def refusal(error: ValidationError, named: Callable[[str], str]) -> typer.Exit:
     """Say what is wrong with each value, by the name the user knows it by; the way to end."""
     for item in error.errors():
-        console.print(f"[red]{named('.'.join(map(str, item['loc'])))}: {escape(item['msg'])}[/]")
+        said = item["msg"].removeprefix("Value error, ")
+        console.print(f"[red]{named('.'.join(map(str, item['loc'])))}: {escape(said)}[/]")
     return typer.Exit(2)
 
 

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
+import fcntl
+import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from rich.console import Console
 
+from app.progress import Progress
 from tests.server import FROM_THE_MACHINE, ROOT
 
 IMAGE = "An image of a lighthouse, 256x256"
 
 
-@pytest.fixture
-def impresario(tmp_path: Path):
-    """Runs the program, offline unless told otherwise; a wide screen keeps sentences on one line."""
-    from os import environ
-
-    machine = {name: value for name, value in environ.items() if FROM_THE_MACHINE.fullmatch(name)}
-
-    def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "app.cli", *arguments]
-        own = {"PYTHONPATH": str(ROOT), "OFFLINE": "true", "COLUMNS": "250", **settings}
-        return subprocess.run(command, cwd=tmp_path, env={**machine, **own}, capture_output=True, text=True, timeout=90)
-
-    return run
+def impresario(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run the program in a folder, offline unless told otherwise; a wide screen keeps sentences on one line."""
+    machine = {name: value for name, value in os.environ.items() if FROM_THE_MACHINE.fullmatch(name)}
+    environment = {**machine, "PYTHONPATH": str(ROOT), "OFFLINE": "true", "COLUMNS": "250", **settings}
+    command = [sys.executable, "-m", "app.cli", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=90)
 
 
 def listed(output: str) -> list[Path]:
@@ -38,47 +36,51 @@ def listed(output: str) -> list[Path]:
 # ---- run -------------------------------------------------------------------------------------------------------------
 
 
-def test_run_writes_what_it_made(impresario, tmp_path):
-    done = impresario("run", IMAGE, "--out", "made", COLUMNS="80")
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose name is longer than the screen is wide."""
+    return tmp_path_factory.mktemp("long" * 25)
+
+
+@pytest.fixture(scope="module")
+def done(folder: Path) -> subprocess.CompletedProcess[str]:
+    """A run on a narrow screen that made a picture, into a folder that was not there."""
+    return impresario(folder, "run", IMAGE, "--out", str(folder / "made"), COLUMNS="40")
+
+
+def test_run_writes_what_it_made_and_names_it_whole(done, folder):
     [path] = listed(done.stdout)
-    with Image.open(tmp_path / path) as picture:
-        assert (done.returncode, picture.size, path.parts[0]) == (0, (256, 256), "made")
+    with Image.open(path) as picture:
+        assert (done.returncode, picture.size, path.parent) == (0, (256, 256), folder / "made")
 
 
-def test_run_tells_what_it_does_beside_its_answer(impresario):
-    done = impresario("run", IMAGE)
+def test_run_tells_what_it_does_beside_its_answer(done):
     assert "generate_image" in done.stderr
     assert "generate_image" not in done.stdout
     assert "lighthouse" in done.stdout
 
 
-def test_run_names_files_whole_however_long_their_names(impresario, tmp_path):
-    folder = tmp_path / ("long" * 30)
-    done = impresario("run", IMAGE, "--out", str(folder), COLUMNS="40")
-    assert [path.exists() for path in listed(done.stdout)] == [True]
-
-
-def test_run_can_print_json(impresario, tmp_path):
-    done = impresario("run", IMAGE, "--json", COLUMNS="40")
+def test_run_can_print_json(tmp_path):
+    done = impresario(tmp_path, "run", IMAGE, "--json", COLUMNS="40")
     result = json.loads(done.stdout)
     assert (done.returncode, result["status"], result["error"]) == (0, "completed", None)
     assert result["id"].startswith("gen_")
     assert [(tmp_path / file).suffix for file in result["files"]] == [".png"]
 
 
-def test_run_shows_words_that_look_like_markup_as_they_are(impresario):
-    done = impresario("run", "An image of [/b] the [red]end[/red], 256x256")
+def test_run_shows_words_that_look_like_markup_as_they_are(tmp_path):
+    done = impresario(tmp_path, "run", "An image of [/b] the [red]end[/red], 256x256")
     assert (done.returncode, "[/b] the [red]end[/red]" in done.stdout) == (0, True)
 
 
-def test_run_without_a_planner_fails_with_what_to_do(impresario, tmp_path):
-    done = impresario("run", IMAGE, OFFLINE="", REPLICATE_API_TOKEN="r8_none")
+def test_run_without_a_planner_fails_with_what_to_do(tmp_path):
+    done = impresario(tmp_path, "run", IMAGE, OFFLINE="", REPLICATE_API_TOKEN="r8_none")
     assert (done.returncode, "OPENAI_API_KEY" in done.stdout, "Traceback" in done.stderr) == (1, True, False)
     assert list(tmp_path.glob("*.png")) == []
 
 
-def test_run_that_fails_tells_why_also_in_json(impresario):
-    done = impresario("run", IMAGE, "--json", OFFLINE="", REPLICATE_API_TOKEN="r8_none")
+def test_run_that_fails_tells_why_also_in_json(tmp_path):
+    done = impresario(tmp_path, "run", IMAGE, "--json", OFFLINE="", REPLICATE_API_TOKEN="r8_none")
     result = json.loads(done.stdout)
     assert (done.returncode, result["status"], result["files"]) == (1, "failed", [])
     assert "OPENAI_API_KEY" in result["error"]["message"]
@@ -97,18 +99,39 @@ def test_run_that_fails_tells_why_also_in_json(impresario):
     ],
     ids=["no words", "too long", "no steps", "no number", "below nought", "no folder", "nothing"],
 )
-def test_run_refuses_what_is_wrong_in_a_sentence(impresario, arguments, said):
-    done = impresario("run", *arguments)
+def test_run_refuses_what_is_wrong_in_a_sentence(tmp_path, arguments, said):
+    done = impresario(tmp_path, "run", *arguments)
     output = done.stdout + done.stderr
     assert (done.returncode, said in output.lower(), "Traceback" in output) == (2, True, False)
     assert "generate_image" not in output
 
 
+def test_run_leaves_a_directory_alone_in_which_another_works(tmp_path):
+    (tmp_path / "data").mkdir()
+    with (tmp_path / "data" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = impresario(tmp_path, "run", IMAGE)
+    assert (done.returncode, "Another Impresario works in" in done.stdout, "Traceback" in done.stderr) == (
+        2,
+        True,
+        False,
+    )
+
+
+def test_progress_shows_words_that_look_like_markup_as_they_are():
+    console = Console(file=io.StringIO(), width=100)
+    with Progress(console) as progress:
+        progress.show("turn.completed", {"tool_calls": [{"name": "[/a]"}]})
+        progress.show("tool.started", {"step_id": "1", "name": "[/b]"})
+        progress.show("tool.failed", {"step_id": "1", "error": {"message": "no [/c] here"}})
+    assert [word for word in ("asks for [/a]", "[/b]", "no [/c] here") if word not in console.file.getvalue()] == []
+
+
 # ---- models ----------------------------------------------------------------------------------------------------------
 
 
-def test_models_tells_which_key_is_missing(impresario):
-    done = impresario("models")
+def test_models_tells_which_key_is_missing(tmp_path):
+    done = impresario(tmp_path, "models")
     rows = {line.split("│")[1].strip(): line for line in done.stdout.splitlines() if "│" in line}
     assert done.returncode == 0
     assert "OPENAI_API_KEY" in rows["openai/gpt-4o"]
@@ -116,38 +139,45 @@ def test_models_tells_which_key_is_missing(impresario):
     assert "yes" in rows["offline/offline-image"]
 
 
-def test_models_names_models_whole_on_a_narrow_screen(impresario):
-    done = impresario("models", COLUMNS="80")
+def test_models_names_models_whole_on_a_narrow_screen(tmp_path):
+    done = impresario(tmp_path, "models", COLUMNS="80")
     assert [name for name in ("replicate/flux-1.1-pro", "offline/offline-planner") if name not in done.stdout] == []
 
 
-def test_models_can_be_those_that_work_here(impresario):
-    done = impresario("models", "--available", "--modality", "image")
+def test_models_can_be_those_that_work_here(tmp_path):
+    done = impresario(tmp_path, "models", "--available", "--modality", "image")
     assert ("offline/offline-image" in done.stdout, "openai/" in done.stdout) == (True, False)
     assert "offline-video" not in done.stdout
 
 
-def test_models_of_no_modality_are_refused(impresario):
-    done = impresario("models", "--modality", "smell")
+def test_models_of_no_modality_are_refused(tmp_path):
+    done = impresario(tmp_path, "models", "--modality", "smell")
     assert (done.returncode, "'chat', 'image', 'video', 'speech'" in done.stderr) == (2, True)
 
 
 # ---- serve and settings ----------------------------------------------------------------------------------------------
 
 
-def test_help_tells_every_command(impresario):
-    done = impresario("--help")
+def test_help_tells_every_command(tmp_path):
+    done = impresario(tmp_path, "--help")
     assert [name for name in ("serve", "run", "models", "demo") if name not in done.stdout] == []
 
 
-def test_help_of_serve_tells_its_options(impresario):
-    done = impresario("serve", "--help")
+def test_help_of_serve_tells_its_options(tmp_path):
+    done = impresario(tmp_path, "serve", "--help")
     assert (done.returncode, "--host" in done.stdout, "--port" in done.stdout) == (0, True, True)
 
 
-@pytest.mark.parametrize(("name", "value"), [("PORT", "eighty"), ("MAX_COST_USD", "-1"), ("ALLOW_ANONYMOUS", "so so")])
-@pytest.mark.parametrize("command", ["serve", "run"])
-def test_a_setting_that_is_wrong_is_named(impresario, command, name, value):
-    done = impresario(command, *([IMAGE] if command == "run" else []), **{name: value})
+@pytest.mark.parametrize(
+    ("arguments", "name", "value"),
+    [
+        (["serve"], "PORT", "eighty"),
+        (["serve"], "ALLOW_ANONYMOUS", "so so"),
+        (["serve"], "LOG_LEVEL", "loud"),
+        (["run", IMAGE], "MAX_COST_USD", "-1"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_named(tmp_path, arguments, name, value):
+    done = impresario(tmp_path, *arguments, **{name: value})
     output = done.stdout + done.stderr
     assert (done.returncode, f"{name}: " in output, "Traceback" in output) == (2, True, False)

@@ -6,7 +6,7 @@ from typing import Any
 
 from .errors import by_status
 
-SENTENCE = "The request is not one this server answers; check its address and its Host header."
+SENTENCE = "The request is not one this server answers; check its Host header."
 
 
 class PlainTextProblems:

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 from app.generations.service import Generation, Order
 from providers.catalogue import round_up
@@ -27,7 +36,36 @@ def _no_surrogates(value: Any) -> Any:
     return value
 
 
-Text = Annotated[str, BeforeValidator(_no_surrogates)]
+Name = Annotated[str, BeforeValidator(_no_surrogates)]
+Text = Annotated[Name, Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
+
+
+def _names_are_text(schema: dict[str, Any]) -> None:
+    """The pattern of a `Name`, which Pydantic would take for one that sorts the properties."""
+    schema["propertyNames"]["pattern"] = r"^[^\u0000]*$"
+
+
+def _no_lookalikes(value: Any) -> Any:
+    """JSON has one kind of number, so 3.0 is whole; but "3" and true are none, whatever Python takes them for."""
+    if isinstance(value, str | bool):
+        raise ValueError("is not a whole number")
+    return value
+
+
+WholeNumber = Annotated[int, BeforeValidator(_no_lookalikes)]
+MAX_CAP = 10_000
+PLAIN_CAP = r"^([0-9]{1,4}(\.[0-9]{1,6})?|10000(\.0{1,6})?)$"
+
+
+def _plain_number(value: Any) -> Any:
+    """A decimal string as money is written here: what else Python reads as a number is not taken."""
+    if isinstance(value, str) and not re.fullmatch(PLAIN_CAP, value):
+        raise ValueError(f"is not a plain decimal number from 0 to {MAX_CAP}")
+    return value
+
+
+CAP_SCHEMA = {"anyOf": [{"type": "number", "minimum": 0, "maximum": MAX_CAP}, {"type": "string", "pattern": PLAIN_CAP}]}
+Cap = Annotated[Decimal, BeforeValidator(_plain_number), Field(ge=0, le=MAX_CAP), WithJsonSchema(CAP_SCHEMA)]
 
 
 class GenerateBody(BaseModel):
@@ -41,8 +79,8 @@ class GenerateBody(BaseModel):
         description="What to make, in plain words.",
         examples=["An image of a red fox in the snow at dawn"],
     )
-    max_steps: int = Field(
-        10, ge=1, le=50, strict=True, description="Model turns the agent may take; the last one only answers."
+    max_steps: WholeNumber = Field(
+        10, ge=1, le=50, description="Model turns the agent may take; the last one only answers."
     )
     inputs: list[AssetId] = Field(
         default_factory=list, max_length=20, description="Assets to work with: uploads or earlier results."
@@ -55,13 +93,16 @@ class GenerateBody(BaseModel):
         default_factory=dict,
         description='Models to insist on, by modality: `{"image": "flux-1.1-pro"}`. `GET /models` has their names.',
     )
-    max_cost_usd: Annotated[Decimal, Field(ge=0, le=10_000, max_digits=12, decimal_places=6)] | None = Field(
+    max_cost_usd: Cap | None = Field(
         None,
         description="A call that would pass this cap is not made. Default: the server's `MAX_COST_USD`.",
         examples=["2.50"],
     )
-    metadata: dict[Annotated[Text, Field(max_length=64)], Annotated[Text, Field(max_length=512)]] = Field(
-        default_factory=dict, max_length=16, description="Your own words, kept and returned with the generation."
+    metadata: dict[Annotated[Name, Field(max_length=64)], Annotated[Text, Field(max_length=512)]] = Field(
+        default_factory=dict,
+        max_length=16,
+        description="Your own words, kept and returned with the generation.",
+        json_schema_extra=_names_are_text,
     )
 
     def order(self) -> Order:

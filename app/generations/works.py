@@ -24,6 +24,7 @@ from providers.errors import DownloadFailed, JobLost, MalformedAnswer, ProviderE
 from providers.http import patiently
 from providers.types import (
     Done,
+    ImageRequest,
     Media,
     MediaRequest,
     Pending,
@@ -31,9 +32,8 @@ from providers.types import (
     media_request,
 )
 
-from .keeping import Keeper
+from .keeping import Keeper, facts_of
 from .parts import Parts, check_wanted, problem_of
-from .tickets import read_ticket, write_ticket
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +80,8 @@ class Works:
                 return {"job": call_id}
             if row["result"] is not None:
                 return dict(row["result"])
+            if kept := await self._kept_before(row, request):
+                return kept
             if not family.resubmittable:
                 return await self._close(call_id, "unknown", LOST)
         return await self._send(family, model, call_id, request)
@@ -114,7 +116,7 @@ class Works:
             return await self._kept(family, model, call_id, sent, answer)
         async with self._parts.db.transaction() as connection:
             await self._parts.budgets.submitted(
-                connection, call_id, write_ticket(answer, family), answer.estimated_cost_usd
+                connection, call_id, answer.model_dump(mode="json"), answer.estimated_cost_usd
             )
             cancelled = await self._is_cancelled(connection, call_id)
         if cancelled:  # the cancellation came while the request was on its way
@@ -154,7 +156,9 @@ class Works:
         model = self._model(f"{row['vendor']}/{row['model']}")
         family = self._parts.registry.family(row["vendor"])
         request = media_request.validate_python(row["request"])
-        ticket = read_ticket(row["ticket"], family)
+        if kept := await self._kept_before(row, request):
+            return kept
+        ticket = Ticket.model_validate(row["ticket"])
         deadline = row["submitted_at"].timestamp() + self._parts.settings.deadline_s(row["modality"])
         shown = -1.0
         while now().timestamp() < deadline:
@@ -220,6 +224,20 @@ class Works:
             await self._parts.budgets.settled(connection, call_id, cost, source, usage=usage, result=result)
         return result
 
+    async def _kept_before(self, receipt: Row, request: MediaRequest) -> dict[str, Any] | None:
+        """The result of a call whose works were all in the store when the process died, before it was settled."""
+        made = (await self._parts.records.of_generations([receipt["generation_id"]]))[receipt["generation_id"]]
+        kept = [asset for asset in made if asset["call_id"] == receipt["id"]]
+        if len(kept) < (request.n if isinstance(request, ImageRequest) else 1):
+            return None
+        shares = [asset["cost_usd"] for asset in kept]
+        cost = None if None in shares else sum(shares, Decimal(0))
+        result = {"assets": [facts_of(asset) for asset in kept], "warnings": []}
+        async with self._parts.db.transaction() as connection:
+            source = None if cost is None else "usage"
+            await self._parts.budgets.settled(connection, receipt["id"], cost, source, result=result)
+        return result
+
     # ---- endings ----
 
     async def _refused(self, call_id: str, error: ProviderError) -> dict[str, Any]:
@@ -255,7 +273,7 @@ class Works:
     async def cancel(self, receipt: Row) -> None:
         """Stop a job at its vendor. What it has cost until then is not known, unless the vendor refunds it silently."""
         family = self._parts.registry.family(receipt["vendor"])
-        ticket = read_ticket(receipt["ticket"], family)
+        ticket = Ticket.model_validate(receipt["ticket"])
         try:
             await patiently(lambda: family.cancel(ticket), max_wait_s=self._parts.settings.vendor_max_wait_s)
         except ProviderError as error:

@@ -38,8 +38,8 @@ def submitted(kind: str, count: int = 1, others_made: int = 0) -> Moment:
     return moment
 
 
-def counted(what: str, count: int) -> Moment:
-    """When the ledger's count has come so far; of a count by vendor, every vendor's."""
+def counted(what: str, count: int, others_made: int = 0) -> Moment:
+    """When the ledger's count has come so far (of a count by vendor, every vendor's), and so many assets are there."""
 
     def moment(stage: Stage, watch: Watch) -> None:
         def enough() -> bool:
@@ -47,6 +47,7 @@ def counted(what: str, count: int) -> Moment:
             return min(found.values() if isinstance(found, dict) else [found]) >= count
 
         wait_until(enough, f"{count} {what}")
+        watch.until("asset.created", others_made)
 
     return moment
 
@@ -82,16 +83,20 @@ KILLS = {
         {"fail": [hang(FLUX), hang(CLIP), hang(VOICE)]},
         lost=("generate_image", "generate_video", "generate_speech"),
     ),
+    "kill-as-a-work-arrives": Crash(
+        counted("polls", 1, others_made=1),
+        {"latency": {"speech": 1.5, "replicate": 3.0, "runway": 3.0}},
+    ),
     "kill-in-the-first-poll": Crash(
-        lambda stage, watch: (counted("polls", 1)(stage, watch), watch.until("asset.created")),
+        counted("polls", 1, others_made=1),
         {"fail": [hang(f"{FLUX}/", "GET"), hang("/runway/v1/tasks/", "GET")]},
     ),
     "kill-between-polls": Crash(
-        lambda stage, watch: (counted("polls", 3)(stage, watch), watch.until("asset.created")),
+        counted("polls", 3, others_made=1),
         {"latency": {"replicate": 2.0, "runway": 2.0}},
     ),
     "kill-in-the-downloads": Crash(
-        lambda stage, watch: (counted("downloads", 2)(stage, watch), watch.until("asset.created")),
+        counted("downloads", 2, others_made=1),
         {"latency": {"files": 300.0}},
     ),
     "kill-in-the-last-turn": Crash(submitted("openai.chat", 2), {"fail": [hang(CHAT, skip=1)]}, lost_turns=1),

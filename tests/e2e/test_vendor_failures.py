@@ -329,7 +329,7 @@ def test_a_run_that_cannot_pay_its_next_turn_ends_with_what_it_has(stage: Stage)
 
 def test_a_cap_of_nothing_buys_nothing(stage: Stage) -> None:
     made = stage.made(max_cost_usd="0")
-    assert (made["stop_reason"], made["cost_usd"], made["cost_is_complete"]) == ("budget", "0", True)
+    assert (made["stop_reason"], made["cost_usd"], made["cost_is_complete"]) == ("budget", "0.000000", True)
     assert stage.fakes.ledger()["requests"] == []
 
 

@@ -289,6 +289,8 @@ def test_a_key_of_no_length_or_too_long_is_refused(server, value):
         ({"prompt": "x", "max_cost_usd": "a lot"}, "max_cost_usd"),
         ({"prompt": "x", "max_cost_usd": "NaN"}, "max_cost_usd"),
         ({"prompt": "x", "max_cost_usd": True}, "max_cost_usd"),
+        ({"prompt": "x", "max_cost_usd": "1e3"}, "max_cost_usd"),
+        ({"prompt": "x", "max_cost_usd": ""}, "max_cost_usd"),
         ({"prompt": "x", "max_cost_usd": 10_001}, "max_cost_usd"),
         ({"prompt": "x", "metadata": {"n": 1}}, "metadata.n"),
         ({"prompt": "x", "metadata": {"n": "v" * 513}}, "metadata.n"),
@@ -417,12 +419,13 @@ def test_a_model_can_be_insisted_on(server, models):
     assert (asset["provider"], asset["model"]) == ("offline", "offline-image")
 
 
-def test_a_run_of_one_step_only_answers(server):
-    one = generated(server, IMAGE, max_steps=1)
+@pytest.mark.parametrize("steps", [1, 1.0])
+def test_a_run_of_one_step_only_answers(server, steps):
+    one = generated(server, IMAGE, max_steps=steps)
     assert (one["usage"]["model_turns"], one["assets"]) == (1, [])
     assert one["response"]
 
 
-@pytest.mark.parametrize("cap", ["0.50", 0.5, 0, 1])
+@pytest.mark.parametrize("cap", ["0.50", "10000", 0.5, 0, 1, 3489.8585917194155, 1e-30])
 def test_a_cap_is_taken_as_a_number_or_a_string(server, cap):
     assert generated(server, max_cost_usd=cap)["status"] == "completed"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.http.talk import CLIENT, IMAGE, LONG_CLIP, OFFLINE, begun, ended, fields, generated, problem
+from tests.http.talk import CLIENT, IMAGE, OFFLINE, fields, generated, problem
 from tests.server import Reply, Server, free_port
 
 FOREIGN = {"origin": "https://elsewhere.example"}
@@ -26,6 +27,7 @@ class Unready(Server):
             with contextlib.suppress(OSError):
                 self.get("/health")
                 return
+            time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -252,7 +254,7 @@ def serve(server: Server, *arguments: str, **settings: str) -> subprocess.Comple
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60)
 
 
-@pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.0.2.1"])
+@pytest.mark.parametrize("address", ["0.0.0.0", "::"])
 def test_listening_to_everybody_without_keys_is_refused(server, tmp_path, address):
     ended = serve(server, "--host", address, DATA_DIR=str(tmp_path))
     assert (ended.returncode, "ALLOW_ANONYMOUS=true" in ended.stdout + ended.stderr) == (2, True)
@@ -271,13 +273,3 @@ def test_a_second_server_on_the_same_data_is_refused(server):
     assert (ended.returncode, f"Another Impresario works in {server.data_dir}" in said) == (2, True)
     assert ("Traceback" in said, "listens at" in said) == (False, False)
     assert server.get("/health").status == 200
-
-
-def test_a_server_asked_to_stop_goes_on_with_its_work_when_it_is_started_again(tmp_path: Path):
-    with Server(tmp_path, OFFLINE) as running:
-        generation_id = begun(running, "A 20 second clip of waves, 320x180")
-        unfinished = begun(running, LONG_CLIP)
-        code = running.stop()
-        running.restart()
-        running.post(f"/generations/{unfinished}/cancel")
-        assert (code, ended(running, generation_id)["status"]) == (0, "completed")
