@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV = .venv/bin/uv
 BIN = .venv/bin
 
-.PHONY: demo serve test check format lock clean
+.PHONY: demo serve test browser check format lock clean
 
 demo: .venv/runtime
 	$(BIN)/impresario demo
@@ -12,8 +12,14 @@ serve: .venv/runtime
 	$(BIN)/impresario serve
 
 # A file's tests stay together, because they may share a server.
-test: .venv/dev
+test: .venv/dev browser
 	$(BIN)/pytest -n auto --dist loadfile
+
+# The browser tests drive Debian's Chromium.
+browser:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	apt-get install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null; } \
+	|| { echo "The tests drive a browser: apt-get install chromium"; exit 1; }
 
 check: .venv/dev
 	$(BIN)/ruff check .
@@ -33,13 +39,14 @@ clean:
 	rm -rf .venv data
 
 .venv/bin/uv:
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv .venv || { echo "Python's venv module is missing: apt-get install python3-venv"; exit 1; }
 	$(BIN)/pip install -q --disable-pip-version-check uv==0.13.8
 
 # The development set holds the runtime set, so a full .venv is left alone by `make demo`.
 .venv/runtime: .venv/bin/uv requirements.lock pyproject.toml
-	test -e .venv/dev || $(UV) pip sync -q --python $(BIN)/python requirements.lock
-	$(UV) pip install -q --python $(BIN)/python --no-deps --editable .
+	if [ -e .venv/dev ]; then $(MAKE) --no-print-directory .venv/dev; \
+	else $(UV) pip sync -q --python $(BIN)/python requirements.lock \
+	&& $(UV) pip install -q --python $(BIN)/python --no-deps --editable .; fi
 	touch $@
 
 .venv/dev: .venv/bin/uv requirements-dev.lock pyproject.toml

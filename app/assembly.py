@@ -97,9 +97,10 @@ async def open_house(
         await service.recover()
         if ending := registry.catalogue.warnings():
             log.warning("Models that will be gone within 60 days:\n  %s", "\n  ".join(ending))
-        warming = asyncio.create_task(registry.warm_up())
-        warming.add_done_callback(report)
-        stack.callback(warming.cancel)
+        for work in (registry.warm_up(), service.cancel_left()):
+            task = asyncio.create_task(work)
+            task.add_done_callback(report)
+            stack.callback(task.cancel)
         yield House(settings, parts, service)
 
 
@@ -122,7 +123,7 @@ def sole_use(directory: Path) -> Iterator[None]:
 def report(task: asyncio.Task[None]) -> None:
     """Log what went wrong in a background task; nothing depends on its success."""
     if not task.cancelled() and (error := task.exception()):
-        log.warning("a family could not warm up: %s", error)
+        log.warning("a task in the background failed: %s", error)
 
 
 def check_sqlite() -> None:

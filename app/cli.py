@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from app.api.assets import EXTENSIONS
-from app.api.schemas import GenerateBody
+from app.api.bodies import GenerateBody
 from app.assembly import House, open_house, sole_use
 from app.demo import run_demo
 from app.errors import AppError

@@ -11,10 +11,11 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from app.api import assets, errors, generations, pages, system
+from app.api.origin import SameOrigin
 from app.api.plain import PlainTextProblems
 from app.api.schema import describe
 from app.assembly import open_house
-from app.settings import LOOPBACK, Settings, read_environment
+from app.settings import Settings, read_environment
 from app.telemetry import MeasureRequests, Metrics
 
 
@@ -47,9 +48,10 @@ def create_app(settings: Settings | None = None, environment: Mapping[str, str] 
     app.include_router(large)
     pages.mount(app)
     describe(app)
-    if settings.loopback_only():  # a page elsewhere must not reach this server through a name that leads here
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=sorted(LOOPBACK - {"::1"} | {"[::1]", "testserver"}))
-    if origins := [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]:
+    # A page elsewhere must not reach this server, neither by a name that leads here nor by a form.
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.hosts())
+    app.add_middleware(SameOrigin, allowed=settings.origins())
+    if origins := settings.origins():
         exposed = ["location", "preference-applied", "etag", "content-range", "idempotent-replayed"]
         app.add_middleware(
             CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=exposed

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field
@@ -29,12 +30,15 @@ class Settings(BaseSettings):
     storage_url: str | None = Field(None, description="Where assets lie: file://, s3://, gs://, az:// or memory://.")
     public_url: str | None = Field(None, description="Address clients reach this server at, for absolute asset URLs.")
     cors_origins: str = Field("", description="Origins of web clients allowed to call, comma-separated; * for any.")
+    allowed_hosts: str = Field("", description="Host names answered to, comma-separated; * for any. See README.")
     allow_anonymous: bool = Field(False, description="Answer without keys on addresses other than loopback.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     agent_model: str = Field("gpt-4o", description="The model that plans.")
     enhancer_model: str = Field("gpt-4o-mini", description="The cheaper model that enhances prompts.")
     max_cost_usd: Decimal | None = Field(None, ge=0, description="Cap on each generation that names none itself.")
+
+    max_calls_per_turn: int = Field(16, ge=1, description="How many tools the planner may call in one turn.")
 
     vendor_timeout_s: float = Field(300.0, gt=0, description="How long a vendor may take to answer one request.")
     vendor_max_wait_s: float = Field(120.0, ge=0, description="How long a vendor's requests to wait may add up to.")
@@ -59,6 +63,16 @@ class Settings(BaseSettings):
     def store_url(self) -> str:
         """The URL of the asset store."""
         return self.storage_url or (self.directory() / "assets").as_uri()
+
+    def origins(self) -> list[str]:
+        """The origins of web clients allowed to call."""
+        return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
+
+    def hosts(self) -> list[str]:
+        """The host names answered to: those named, else any where strangers are allowed, else this machine's own."""
+        named = [host.strip() for host in self.allowed_hosts.split(",") if host.strip()]
+        own = ["127.0.0.1", "localhost", "[::1]", urlsplit(self.public_url or "").hostname or "localhost"]
+        return named or (["*"] if self.allow_anonymous else own)
 
     def deadline_s(self, modality: str) -> float:
         """Seconds a job of this modality may run before it is left to itself."""

@@ -304,7 +304,7 @@ def test_a_task_runs_and_ends_with_a_signed_clip_of_the_asked_length(
     seen = []
     wait_until(lambda: seen.append(runway.tasks.retrieve(made.id)) or seen[-1].status == "SUCCEEDED")
     assert {"PENDING", "RUNNING", "SUCCEEDED"} == {task.status for task in seen}
-    assert all(0 <= task.progress < 1 for task in seen if task.status == "RUNNING")
+    assert all(0 <= task.progress <= 1 for task in seen if task.status == "RUNNING")
     assert (made.estimated_cost.credits, seen[-1].cost.credits) == (24, 24)
     [url] = seen[-1].output
     with av.open(io.BytesIO(httpx.get(url).content)) as clip:

@@ -32,6 +32,11 @@ OPERATIONS = [
 ]
 NAMES = [f"{method.upper()} {path}" for method, path, _ in OPERATIONS]
 EVERY = pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=NAMES)
+EXAMPLES = DOCUMENT["paths"]["/generate"]["post"]["requestBody"]["content"]["application/json"]["examples"]
+PROMPTS = [
+    *(example["value"]["prompt"] for example in EXAMPLES.values()),
+    *DOCUMENT["components"]["schemas"]["GenerateBody"]["properties"]["prompt"]["examples"],
+]
 
 anything = schemathesis.openapi.from_dict(DOCUMENT)
 valid = schemathesis.openapi.from_dict(DOCUMENT, config=SchemathesisConfig())
@@ -55,11 +60,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 BEYOND_SCHEMAS = {"/generate", "/files"}
 
 
+def with_little_work(case: Any) -> Any:
+    """A case that asks for no more than a picture: the document's examples are run as they are further down."""
+    if case.path == "/generate" and isinstance(case.body, dict) and case.body.get("prompt") in PROMPTS:
+        case.body["prompt"] = "An image of a fox, 256x256"
+    return case
+
+
 @anything.parametrize()
 @BOUNDED
 def test_no_request_breaks_the_contract(case, server):
     unfit = [positive_data_acceptance] if case.path in BEYOND_SCHEMAS else []
-    case.call_and_validate(base_url=server.url, excluded_checks=unfit)
+    with_little_work(case).call_and_validate(base_url=server.url, excluded_checks=unfit)
 
 
 class Existing:
@@ -116,7 +128,7 @@ def existing(server: Server) -> Existing:
 @BOUNDED
 def test_every_valid_request_about_what_exists_is_served(case, server, existing):
     existing.name_in(case)
-    response = case.call_and_validate(base_url=server.url)
+    response = with_little_work(case).call_and_validate(base_url=server.url)
     assert response.status_code < 500
 
 
@@ -281,9 +293,6 @@ def test_the_events_of_a_stream_are_as_described(server):
         assert stream["example"]["event"] in get_args(EventName)
         assert json.loads(stream["example"]["data"])["generation_id"].startswith("gen_")
     assert len(streams) == 2
-
-
-EXAMPLES = DOCUMENT["paths"]["/generate"]["post"]["requestBody"]["content"]["application/json"]["examples"]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

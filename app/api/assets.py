@@ -15,9 +15,10 @@ from app.db import now
 from app.errors import InvalidInput
 from app.ids import new_id
 
+from .bodies import AssetId
 from .deps import BaseUrlDep, Cursor, Limit, OwnerDep, PartsDep
 from .errors import problem, responses
-from .schemas import AssetId, AssetOut, AssetPage
+from .schemas import AssetOut, AssetPage
 
 router = APIRouter(tags=["Assets"])
 uploads = APIRouter(tags=["Assets"])
@@ -54,7 +55,7 @@ IMMUTABLE = {"cache-control": "private, max-age=31536000, immutable"}
 BYTES: dict[str, Any] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
-@uploads.post("/files", status_code=201, summary="Upload an input", responses=responses(413, 415, 422))
+@uploads.post("/files", status_code=201, summary="Upload an input", responses=responses(403, 413, 415, 422))
 async def upload(
     parts: PartsDep,
     owner: OwnerDep,
@@ -121,7 +122,7 @@ async def get_asset(asset_id: AssetId, parts: PartsDep, owner: OwnerDep, base_ur
     status_code=204,
     summary="Delete an asset",
     response_class=Response,
-    responses=responses(404, 422),
+    responses=responses(403, 404, 422),
 )
 async def delete_asset(asset_id: AssetId, parts: PartsDep, owner: OwnerDep) -> None:
     """Deletes its facts and its bytes."""

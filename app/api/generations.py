@@ -15,9 +15,10 @@ from app.errors import GenerationFailed, GenerationTimedOut
 from app.generations.events import TERMINAL, Event
 from app.generations.service import Generation, Service
 
+from .bodies import GenerateBody, GenerationId
 from .deps import BaseUrlDep, Cursor, Limit, OwnerDep, PartsDep, ServiceDep
 from .errors import responses
-from .schemas import GenerateBody, GenerationId, GenerationOut, GenerationPage
+from .schemas import GenerationOut, GenerationPage
 
 router = APIRouter(tags=["Generations"])
 
@@ -40,7 +41,7 @@ GENERATION_JSON = {"application/json": {"schema": {"$ref": "#/components/schemas
     responses={
         200: {"description": "The finished generation, or its events as they happen.", "content": EVENT_STREAM},
         202: {"description": "Accepted; follow `Location`.", "content": GENERATION_JSON},
-        **responses(409, 413, 422, 502, 504),
+        **responses(403, 409, 413, 422, 502, 504),
     },
 )
 async def generate(
@@ -151,7 +152,7 @@ async def follow_generation(
     return StreamingResponse(stream, media_type="text/event-stream", headers=SSE_HEADERS)
 
 
-@router.post("/generations/{generation_id}/cancel", summary="Cancel a generation", responses=responses(404, 422))
+@router.post("/generations/{generation_id}/cancel", summary="Cancel a generation", responses=responses(403, 404, 422))
 async def cancel_generation(
     generation_id: GenerationId, service: ServiceDep, owner: OwnerDep, base_url: BaseUrlDep
 ) -> GenerationOut:
@@ -164,7 +165,7 @@ async def cancel_generation(
     status_code=204,
     summary="Delete a generation",
     response_class=Response,
-    responses=responses(404, 422),
+    responses=responses(403, 404, 422),
 )
 async def delete_generation(generation_id: GenerationId, service: ServiceDep, owner: OwnerDep) -> None:
     """Deletes it with its assets; a running one is cancelled first."""

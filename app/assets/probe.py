@@ -180,7 +180,7 @@ def thumbnail(path: Path, kind: Kind) -> bytes:
         if kind == "image":
             with _opened_picture(path) as picture:
                 picture.draft("RGB", (THUMBNAIL, THUMBNAIL))
-                return _small(ImageOps.exif_transpose(picture))
+                return _small(picture, turned=True)
         if kind == "video":
             with path.open("rb") as file:
                 container = _container_of(file.read(64))
@@ -194,9 +194,13 @@ def thumbnail(path: Path, kind: Kind) -> bytes:
     raise UnsupportedMedia(f"There is no thumbnail of a file of type {kind}.")
 
 
-def _small(picture: Image.Image) -> bytes:
-    small = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
-    small.thumbnail((THUMBNAIL, THUMBNAIL))
+def _small(picture: Image.Image, *, turned: bool = False) -> bytes:
+    transparent = picture.has_transparency_data
+    if picture.mode in ("P", "1"):
+        picture = picture.convert("RGBA" if transparent else "RGB")  # a palette cannot be blended
+    picture.thumbnail((THUMBNAIL, THUMBNAIL))  # before all else: each copy of a large picture takes as much again
+    small = ImageOps.exif_transpose(picture) if turned else picture
+    small = small.convert("RGBA" if transparent else "RGB")
     buffer = io.BytesIO()
     small.save(buffer, "WEBP", quality=80, method=2)
     return buffer.getvalue()
@@ -209,8 +213,10 @@ def fitted(path: Path, side: int) -> bytes:
     """
     with _opened_picture(path) as picture:
         picture.draft("RGB", (side, side))
+        if picture.mode in ("P", "1"):
+            picture = picture.convert("RGB")
+        picture.thumbnail((side, side))
         small = ImageOps.exif_transpose(picture).convert("RGB")
-        small.thumbnail((side, side))
         buffer = io.BytesIO()
         small.save(buffer, "JPEG", quality=85)
         return buffer.getvalue()

@@ -50,6 +50,8 @@ class Store:
         self._store = from_url(url, **options)
         self._spool = spool
         self._spool.mkdir(parents=True, exist_ok=True)
+        self._decoding = asyncio.Semaphore(1)
+        """One large picture in memory at a time."""
         self._workers = ThreadPoolExecutor(os.cpu_count() or 2, thread_name_prefix="assets")
 
     async def aclose(self) -> None:
@@ -148,9 +150,10 @@ class Store:
         try:
             return b"".join([chunk async for chunk in self._stream(key)])
         except NotFound:
-            async with self.local(asset_id) as path:
-                made = await self.off_loop(thumbnail, path, kind)
-            await self._put(key, made)
+            async with self._decoding:
+                async with self.local(asset_id) as path:
+                    made = await self.off_loop(thumbnail, path, kind)
+                await self._put(key, made)
             return made
 
     async def forget(self, asset_id: str) -> None:

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from app.accounts.budgets import Row
 from app.assets.store import Spooled
 from app.db import generations, now
+from app.errors import StoreFailed
 from app.ids import derived_id
 from providers.base import Family
 from providers.errors import DownloadFailed, DownloadRefused, JobLost, MalformedAnswer
@@ -51,7 +52,7 @@ class Keeper:
                 limit = self._parts.settings.max_download_bytes
                 async with self._parts.store.spooled(chunks, max_bytes=limit) as file:
                     return await self._record(call_id, request, done, position, share, file)
-            except DownloadFailed as error:
+            except (DownloadFailed, StoreFailed) as error:
                 if isinstance(error, DownloadRefused) or ticket is not None or attempt == DOWNLOAD_TRIES:
                     raise
                 await asyncio.sleep(0.5 * attempt)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,11 +18,13 @@ from app.settings import Settings
 from app.telemetry import Metrics
 from app.tools.base import Toolbox
 from providers.errors import ProviderError
-from providers.http import Http
+from providers.http import Http, patiently
 from providers.registry import Registry
 
 from .events import Events
 from .gate import Gate
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,20 @@ async def check_wanted(connection: AsyncConnection, generation_id: str) -> None:
     query = sa.select(generations.c.status).where(generations.c.id == generation_id)
     if (await connection.execute(query)).scalar() in (None, "cancelled"):
         raise Conflict("The generation was cancelled.")
+
+
+async def while_wanted(parts: Parts, generation_id: str, call: Callable[[], Awaitable[T]]) -> T:
+    """Make a paid call with patience, and give up as soon as nobody wants it: a wait of minutes may lie before a try.
+
+    Raises Conflict when the generation was cancelled or deleted, and what the call raises.
+    """
+
+    async def attempt() -> T:
+        async with parts.db.reading() as connection:
+            await check_wanted(connection, generation_id)
+        return await call()
+
+    return await patiently(attempt, max_wait_s=parts.settings.vendor_max_wait_s)
 
 
 def problem_of(error: Exception) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from .works import Works
 log = logging.getLogger(__name__)
 
 TERMINAL = ("completed", "failed", "cancelled")
+BROKEN = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 REST_S = 2.0
 """How long a deletion waits for the requests under way to end."""
 Row = Mapping[str, Any]
@@ -161,10 +162,19 @@ class Service:
             await DBOS.start_workflow_async(self._workflows.generate, generation_id)
 
     async def recover(self) -> None:
-        """Take up what a crash left between two systems: rows without a workflow, jobs of cancelled generations."""
-        queued = await self._parts.db.rows(sa.select(generations.c.id).where(generations.c.status == "queued"))
-        for row in queued:
-            await self._launch(row["id"])
+        """Take up what a crash left between two systems: rows without a workflow, or whose workflow broke."""
+        unfinished = sa.select(generations.c.id).where(generations.c.status.in_(("queued", "running")))
+        for row in await self._parts.db.rows(unfinished):
+            workflow = await DBOS.get_workflow_status_async(row["id"])
+            if workflow is None:
+                await self._launch(row["id"])
+            elif workflow.status in BROKEN:
+                problem = {"code": "internal_error", "message": "The run broke and cannot be taken up again."}
+                await self._workflows.fail(row["id"], problem)
+        await self._sweep()
+
+    async def cancel_left(self) -> None:
+        """Stop the jobs that a crash left running for cancelled and deleted generations."""
         left = await self._parts.db.rows(
             sa.select(calls)
             .outerjoin(generations, calls.c.generation_id == generations.c.id)
@@ -175,7 +185,6 @@ class Service:
         )
         for receipt in left:
             await Works(self._parts).cancel(receipt)
-        await self._sweep()
 
     async def _sweep(self) -> None:
         """Delete what the engine still holds of deleted generations, whose words are in it."""
@@ -262,9 +271,9 @@ class Service:
                 await self._parts.events.add(connection, generation_id, "generation.cancelled", "end", data)
         if changed.rowcount:
             await DBOS.cancel_workflow_async(generation_id, cancel_children=True)
-            works = Works(self._parts)
-            for receipt in await self._parts.budgets.under_way(generation_id):
-                await works.cancel(receipt)
+        if (await self._row(owner, generation_id))["status"] == "cancelled":  # also jobs an earlier try did not stop
+            works, jobs = Works(self._parts), await self._parts.budgets.under_way(generation_id)
+            await asyncio.gather(*(works.cancel(receipt) for receipt in jobs))
         return await self.get(owner, generation_id)
 
     async def delete(self, owner: str, generation_id: str) -> None:

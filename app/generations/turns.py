@@ -16,10 +16,9 @@ from app.assets.probe import fitted
 from app.errors import AppError, BudgetExceeded, Conflict
 from providers.catalogue import Model, round_up
 from providers.errors import ProviderError
-from providers.http import patiently
 from providers.types import ChatReply, ChatRequest, Media, Message, ToolSpec
 
-from .parts import Parts, check_wanted, problem_of
+from .parts import Parts, check_wanted, problem_of, while_wanted
 
 MAX_ATTEMPTS = 5
 SEEN_SIDE = 1024  # pixels: what a model needs to recognise a picture, and few tokens
@@ -102,7 +101,7 @@ class Turns:
                 tools_allowed=turn.tools_allowed,
                 images=images,
             )
-            reply = await patiently(lambda: family.complete(request), max_wait_s=parts.settings.vendor_max_wait_s)
+            reply = await while_wanted(parts, turn.generation_id, lambda: family.complete(request))
         except (ProviderError, AppError) as error:
             return await self._failed(call_id, error)
         return await self._settle(call_id, reply)

@@ -46,6 +46,7 @@ class Workflows(DBOSConfiguredInstance):
     def __init__(self, parts: Parts) -> None:
         super().__init__("impresario")
         self._parts = parts
+        self.max_calls_per_turn = parts.settings.max_calls_per_turn
 
     # ---- generate ----
 
@@ -64,10 +65,10 @@ class Workflows(DBOSConfiguredInstance):
         except dbos_error.DBOSAwaitedWorkflowCancelledError:
             raise
         except StepFailed as failure:
-            await self._fail(generation_id, failure.problem)
+            await self.fail(generation_id, failure.problem)
         except Exception as error:
             log.exception("generation %s failed for an unforeseen reason", generation_id)
-            await self._fail(generation_id, problem_of(error))
+            await self.fail(generation_id, problem_of(error))
 
     async def _begin(self, generation_id: str) -> Json:
         """Fix what the whole run relies on: the planner, the pins, the cap, and the words it starts from."""
@@ -101,7 +102,7 @@ class Workflows(DBOSConfiguredInstance):
         made = [asset["id"] for asset in (await self._parts.records.of_generations([generation_id]))[generation_id]]
         await self._end(generation_id, "completed", stop.reason, response=stop.response(made))
 
-    async def _fail(self, generation_id: str, problem: Mapping[str, Any]) -> None:
+    async def fail(self, generation_id: str, problem: Mapping[str, Any]) -> None:
         """The run broke off. What was made until then is kept and told of; with nothing made, it failed as a whole."""
         made = [asset["id"] for asset in (await self._parts.records.of_generations([generation_id]))[generation_id]]
         if made:
@@ -260,8 +261,8 @@ class Effects:
         return ChatReply.model_validate(opened(outcome)["reply"])
 
     async def call_tools(self, turn: int, calls: Sequence[ToolCall]) -> Sequence[Answer]:
-        handles = []
-        for position, call in enumerate(calls, 1):
+        handles, most = [], self._workflows.max_calls_per_turn
+        for position, call in enumerate(calls[:most], 1):
             with SetWorkflowID(f"{self._frame.generation_id}.{turn}.{position}"):
                 handles.append(
                     await DBOS.start_workflow_async(
@@ -269,7 +270,10 @@ class Effects:
                     )
                 )
         answers = [await handle.get_result() for handle in handles]
-        return [Answer(answer["text"], tuple(answer["image_ids"])) for answer in answers]
+        too_many = f"Not made: at most {most} tools are called in one turn; ask for the rest in the next one."
+        refused = Answer(json.dumps({"error": too_many, "code": "too_many_calls"}))
+        made = [Answer(answer["text"], tuple(answer["image_ids"])) for answer in answers]
+        return made + [refused] * (len(calls) - len(made))
 
 
 async def add_warnings(connection: Any, generation_id: str, warnings: Sequence[str]) -> None:

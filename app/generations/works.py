@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from app.accounts.budgets import Intent, Row, canonical_json
 from app.db import calls, generations, now
-from app.errors import AppError
+from app.errors import AppError, StoreFailed
 from providers.base import Family
 from providers.catalogue import Model, media_cost, media_price, round_up
 from providers.errors import DownloadFailed, JobLost, MalformedAnswer, ProviderError
@@ -33,11 +33,12 @@ from providers.types import (
 )
 
 from .keeping import Keeper, facts_of
-from .parts import Parts, check_wanted, problem_of
+from .parts import Parts, check_wanted, problem_of, while_wanted
 
 log = logging.getLogger(__name__)
 
 PROGRESS_STEP = 0.05
+MAX_PAUSE_S = 30.0
 LOST = {
     "code": "outcome_unknown",
     "message": "The process ended while this request was on its way, so whether the vendor did the work, and billed "
@@ -84,7 +85,7 @@ class Works:
                 return kept
             if not family.resubmittable:
                 return await self._close(call_id, "unknown", LOST)
-        return await self._send(family, model, call_id, request)
+        return await self._send(family, model, generation_id, call_id, request)
 
     def _intent(self, generation_id: str, step_id: str, call_id: str, request: MediaRequest, model: Model) -> Intent:
         frozen = request.model_dump(mode="json")
@@ -101,16 +102,16 @@ class Works:
             estimate_usd=None if estimate is None else round_up(estimate),
         )
 
-    async def _send(self, family: Family, model: Model, call_id: str, request: MediaRequest) -> dict[str, Any]:
+    async def _send(
+        self, family: Family, model: Model, generation_id: str, call_id: str, request: MediaRequest
+    ) -> dict[str, Any]:
         sent = request.model_copy(update={"model": model.id})
         try:
             media = await self._media(sent)
-            answer = await patiently(
-                lambda: family.submit(sent, media), max_wait_s=self._parts.settings.vendor_max_wait_s
-            )
+            answer = await while_wanted(self._parts, generation_id, lambda: family.submit(sent, media))
         except ProviderError as error:
             return await self._refused(call_id, error)
-        except AppError as error:  # an input could not be read: nothing was sent
+        except AppError as error:  # an input could not be read, or nobody wants it any more: nothing was sent
             return await self._close(call_id, "released", problem_of(error))
         if isinstance(answer, Done):
             return await self._kept(family, model, call_id, sent, answer)
@@ -160,7 +161,7 @@ class Works:
             return kept
         ticket = Ticket.model_validate(row["ticket"])
         deadline = row["submitted_at"].timestamp() + self._parts.settings.deadline_s(row["modality"])
-        shown = -1.0
+        shown, failures = -1.0, 0
         while now().timestamp() < deadline:
             try:
                 state = await family.poll(ticket)
@@ -171,7 +172,11 @@ class Works:
                 if error.permanent:
                     return await self._refused(call_id, error)
                 log.warning("%s: no verdict on job %s: %s", row["vendor"], ticket.job_id, error)
-            await asyncio.sleep(family.poll_every_s)
+                failures += isinstance(error, DownloadFailed)
+            except StoreFailed as error:
+                log.warning("%s: job %s is done and cannot be kept yet: %s", row["vendor"], ticket.job_id, error)
+                failures += 1
+            await asyncio.sleep(max(family.poll_every_s, min(0.25 * 2**failures, MAX_PAUSE_S) if failures else 0))
         return {
             "problem": {
                 "code": "deadline",
@@ -215,8 +220,9 @@ class Works:
             for position in range(len(done.outputs)):
                 assets.append(await self._keeper.keep(family, call_id, request, done, position, share, ticket))
         except (ProviderError, AppError) as error:
-            if ticket is not None and isinstance(error, DownloadFailed) and not error.permanent:
-                raise  # it is there, and paid for
+            passing = isinstance(error, StoreFailed) or (isinstance(error, DownloadFailed) and not error.permanent)
+            if ticket is not None and passing:
+                raise  # it is there, and paid for: the next poll tries again
             return await self._close(call_id, "settled", problem_of(error), cost, source)
         warnings = [*(ticket.warnings if ticket else ()), *done.warnings]
         result = {"assets": assets, "warnings": warnings}
@@ -272,14 +278,16 @@ class Works:
 
     async def cancel(self, receipt: Row) -> None:
         """Stop a job at its vendor. What it has cost until then is not known, unless the vendor refunds it silently."""
-        family = self._parts.registry.family(receipt["vendor"])
         ticket = Ticket.model_validate(receipt["ticket"])
         try:
+            family = self._parts.registry.family(receipt["vendor"])
+            model = self._model(f"{receipt['vendor']}/{receipt['model']}")
             await patiently(lambda: family.cancel(ticket), max_wait_s=self._parts.settings.vendor_max_wait_s)
         except ProviderError as error:
             log.warning("%s: job %s could not be cancelled: %s", receipt["vendor"], ticket.job_id, error)
             return
-        model = self._model(f"{receipt['vendor']}/{receipt['model']}")
+        if (await self._parts.budgets.get(receipt["id"]))["state"] != "submitted":
+            return  # it ended meanwhile, and what it cost is known
         amount = Decimal(0) if "free" in model.capabilities else None
         problem = {"code": "cancelled", "message": "The work was cancelled."}
         await self._close(receipt["id"], "settled", problem, amount, "vendor" if amount is not None else None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -29,29 +31,39 @@ def fakes(vendors: FakeVendors) -> FakeVendors:
 
 
 @pytest.fixture(scope="session")
-def open_server(vendors: FakeVendors, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
-    """Starts a server with some settings, once for each set of them; all are stopped at the end."""
-    running: dict[tuple[tuple[str, str], ...], Server] = {}
-
-    def start(**settings: str) -> Server:
-        wanted = tuple(sorted(settings.items()))
-        if wanted not in running:
-            folder = tmp_path_factory.mktemp("server")
-            running[wanted] = Server(folder, {**vendors.environment(), **settings})
-        return running[wanted]
-
-    yield start
-    for server in running.values():
-        server.stop()
-
-
-@pytest.fixture
-def stage(open_server: Callable[..., Server], fakes: FakeVendors) -> Stage:
+def server(vendors: FakeVendors, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with every vendor's key, shared by the tests that leave it running."""
-    return Stage(open_server(), fakes)
+    with Server(tmp_path_factory.mktemp("server"), vendors.environment()) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def impatient_server(vendors: FakeVendors, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A shared server that gives a vendor two seconds to answer, and a clip two seconds to be made."""
+    settings = {"VENDOR_TIMEOUT_S": "2", "VIDEO_DEADLINE_S": "2"}
+    with Server(tmp_path_factory.mktemp("impatient"), {**vendors.environment(), **settings}) as running:
+        yield running
 
 
 @pytest.fixture
-def impatient(open_server: Callable[..., Server], fakes: FakeVendors) -> Stage:
-    """A shared server that gives a vendor two seconds to answer, and a clip two seconds to be made."""
-    return Stage(open_server(VENDOR_TIMEOUT_S="2", VIDEO_DEADLINE_S="2"), fakes)
+def stage(server: Server, fakes: FakeVendors) -> Stage:
+    """The shared server and the vendors as new."""
+    return Stage(server, fakes)
+
+
+@pytest.fixture
+def impatient(impatient_server: Server, fakes: FakeVendors) -> Stage:
+    """The impatient server and the vendors as new."""
+    return Stage(impatient_server, fakes)
+
+
+@pytest.fixture
+def stage_with(fakes: FakeVendors, tmp_path: Path) -> Iterator[Callable[..., Stage]]:
+    """Starts one test's own server with some settings."""
+    with ExitStack() as running:
+
+        def start(**settings: str) -> Stage:
+            server = Server(tmp_path, {**fakes.environment(), **settings})
+            return Stage(running.enter_context(server), fakes)
+
+        yield start

@@ -329,3 +329,13 @@ def test_a_generation_that_continued_a_deleted_one_is_still_there(stage: Stage) 
     stage.server.delete(f"/generations/{first['id']}")
     assert stage.get(second["id"]) == second
     assert stage.made("And in the rain", previous_id=second["id"])["status"] == "completed"
+
+
+def test_a_request_waiting_out_a_limit_is_not_sent_after_the_cancellation(stage: Stage) -> None:
+    stage.script(turn(call("generate_image", prompt="a cup", provider="gpt-image-2.6-flare")))
+    stage.fakes.control(fail=[refuse(DRAWING, 429, headers={"retry-after": "2"})])
+    generation_id = stage.begin()
+    wait_until(lambda: stage.fakes.ledger()["failures"] == 1, "the limit")
+    stage.cancel(generation_id)
+    wait_until(lambda: stage.get(generation_id)["cost_is_complete"], "the receipt")
+    assert stage.submits("openai.images") == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -125,10 +125,9 @@ def test_a_signed_address_is_asked_without_a_key(run: Run) -> None:
     assert {row["authorization"] for row in signed} == {None}
 
 
-def test_a_key_in_a_vendors_error_is_not_passed_on(open_server: Callable[..., Server], fakes: FakeVendors) -> None:
-    stage = Stage(open_server(), fakes)
+def test_a_key_in_a_vendors_error_is_not_passed_on(stage: Stage) -> None:
     said = {"error": {"message": f"Incorrect API key provided: {KEYS['OPENAI_API_KEY']}.", "code": "invalid_api_key"}}
-    fakes.control(fail=[refuse("/audio/speech", 401, body=said)])
+    stage.fakes.control(fail=[refuse("/audio/speech", 401, body=said)])
     made = stage.made()
     assert [step["status"] for step in made["steps"]].count("failed") == 1
     seen = json.dumps([made, stage.chats(), [event.data for event in stage.events(made["id"])]]) + stage.server.log()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
 from decimal import Decimal
 
 import av
@@ -19,11 +18,11 @@ SIDE_BY_SIDE = {"replicate": 0.6, "runway": 0.8, "speech": 0.4}
 
 
 @pytest.fixture(scope="module")
-def post(open_server: Callable[..., Server], vendors: FakeVendors) -> tuple[Stage, Json, list[Event], Json]:
+def post(server: Server, vendors: FakeVendors) -> tuple[Stage, Json, list[Event], Json]:
     """One finished post with its events, and what the vendors saw of it."""
     vendors.reset()
     vendors.control(latency=SIDE_BY_SIDE)
-    stage = Stage(open_server(), vendors)
+    stage = Stage(server, vendors)
     made = stage.made(metadata={"campaign": "autumn"})
     return stage, made, stage.events(made["id"]), vendors.ledger()
 

@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 from PIL import Image
@@ -23,9 +23,8 @@ from tests.e2e.stage import (
     steps_of,
     turn,
     types_of,
+    wait_until,
 )
-from tests.fake_vendors import FakeVendors
-from tests.server import Server
 
 
 class Paid(NamedTuple):
@@ -248,8 +247,8 @@ def test_a_failure_after_something_was_made_hands_it_over(stage: Stage) -> None:
     assert (made["error"]["code"], made["steps"][-1]["status"]) == ("outcome_unknown", "failed")
 
 
-def test_a_wrong_key_is_said_to_be_wrong_without_showing_it(open_server: Callable[..., Server], fakes: Any) -> None:
-    stage = Stage(open_server(OPENAI_API_KEY="nk-someone-elses-key"), fakes)
+def test_a_wrong_key_is_said_to_be_wrong_without_showing_it(stage_with: Callable[..., Stage]) -> None:
+    stage = stage_with(OPENAI_API_KEY="nk-someone-elses-key")
     reply = stage.generate()
     assert reply.status == 502
     assert "refused the key" in reply.body["detail"]
@@ -333,8 +332,8 @@ def test_a_cap_of_nothing_buys_nothing(stage: Stage) -> None:
     assert stage.fakes.ledger()["requests"] == []
 
 
-def test_the_servers_own_cap_holds_where_a_request_names_none(open_server: Callable[..., Server], fakes: Any) -> None:
-    stage = Stage(open_server(MAX_COST_USD="0.30"), fakes)
+def test_the_servers_own_cap_holds_where_a_request_names_none(stage_with: Callable[..., Stage]) -> None:
+    stage = stage_with(MAX_COST_USD="0.30")
     stage.made()
     assert stage.submits("runway") == 0
 
@@ -342,8 +341,8 @@ def test_the_servers_own_cap_holds_where_a_request_names_none(open_server: Calla
 # ---- what is there ---------------------------------------------------------------------------------------------------
 
 
-def test_a_tool_without_a_key_is_not_shown_to_the_model(open_server: Callable[..., Server], fakes: FakeVendors) -> None:
-    stage = Stage(open_server(RUNWAYML_API_SECRET="", REPLICATE_API_TOKEN=""), fakes)
+def test_a_tool_without_a_key_is_not_shown_to_the_model(stage_with: Callable[..., Stage]) -> None:
+    stage = stage_with(RUNWAYML_API_SECRET="", REPLICATE_API_TOKEN="")
     stage.made()
     tools = {tool["function"]["name"]: tool["function"]["parameters"] for tool in stage.chats()[0]["tools"]}
     assert set(tools) == {"enhance_prompt", "generate_image", "generate_speech"}
@@ -352,8 +351,8 @@ def test_a_tool_without_a_key_is_not_shown_to_the_model(open_server: Callable[..
     assert all(name.startswith("gpt-image") for name in providers)
 
 
-def test_a_gateway_that_streams_is_understood(open_server: Callable[..., Server], fakes: FakeVendors) -> None:
-    stage = Stage(open_server(OPENAI_STREAM="true"), fakes)
+def test_a_gateway_that_streams_is_understood(stage_with: Callable[..., Stage]) -> None:
+    stage = stage_with(OPENAI_STREAM="true")
     made = stage.made()
     assert all(body["stream"] for body in stage.chats())
     assert (types_of(made), made["response"]) == (ALL, "Here is your post.")
@@ -435,3 +434,23 @@ def test_a_continued_run_can_animate_what_the_first_one_made(stage: Stage) -> No
     stage.script(turn(call("generate_video", prompt="it moves", image=picture)))
     second = stage.made("Bring it to life", previous_id=first["id"])
     assert (types_of(second), second["assets"][0]["parent_ids"]) == (["video"], [picture])
+
+
+def test_calls_beyond_the_limit_of_a_turn_are_answered_and_not_made(stage: Stage) -> None:
+    stage.script(turn(*(call("generate_speech", text=f"number {each}") for each in range(20))))
+    made = stage.made()
+    assert (len(made["assets"]), stage.submits("openai.speech")) == (16, 16)
+    assert sum("too_many_calls" in answer for answer in answers(stage.chats()[-1])) == 4
+
+
+def test_a_store_that_refuses_for_a_while_loses_no_job(stage: Stage) -> None:
+    stage.script(turn(call("generate_image", prompt="a cup", provider="flux-1.1-pro")))
+    assets = stage.server.data_dir / "assets"
+    hidden = assets.rename(assets.with_name("away"))
+    assets.write_text("a file where the folder should be")
+    stage.fakes.control(latency={"replicate": 0.3})
+    generation_id = stage.begin()
+    wait_until(lambda: stage.fakes.ledger()["downloads"] >= 1, "the first try to keep it")
+    assets.unlink()
+    hidden.rename(assets)
+    assert types_of(stage.finished(generation_id)) == ["image"]

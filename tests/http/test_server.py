@@ -273,3 +273,13 @@ def test_a_second_server_on_the_same_data_is_refused(server):
     assert (ended.returncode, f"Another Impresario works in {server.data_dir}" in said) == (2, True)
     assert ("Traceback" in said, "listens at" in said) == (False, False)
     assert server.get("/health").status == 200
+
+
+def test_a_form_on_another_site_cannot_post_here(server):
+    reply = server.upload("a.txt", b"words", "text/plain", headers=FOREIGN)
+    assert (reply.status, reply.body["code"]) == (403, "foreign_origin")
+
+
+def test_the_servers_own_page_may_post(server):
+    reply = server.upload("a.txt", b"words", "text/plain", headers={"origin": server.url})
+    assert reply.status == 201
