@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import itertools
 import json
@@ -38,8 +39,8 @@ PROMPTS = [
     *DOCUMENT["components"]["schemas"]["GenerateBody"]["properties"]["prompt"]["examples"],
 ]
 
-anything = schemathesis.openapi.from_dict(DOCUMENT)
-valid = schemathesis.openapi.from_dict(DOCUMENT, config=SchemathesisConfig())
+anything = schemathesis.openapi.from_dict(copy.deepcopy(DOCUMENT))
+valid = schemathesis.openapi.from_dict(copy.deepcopy(DOCUMENT), config=SchemathesisConfig())
 valid.config.generation.modes = [GenerationMode.POSITIVE]
 BOUNDED = settings(
     max_examples=20, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
