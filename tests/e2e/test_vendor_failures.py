@@ -369,7 +369,7 @@ def test_an_address_that_has_expired_is_asked_for_again(stage: Stage) -> None:
 
 def test_a_finished_work_whose_host_is_down_for_a_while_is_not_given_up(stage: Stage) -> None:
     lost_polls = refuse("/runway/v1/tasks/", 500, method="GET", skip=1, times=2)
-    stage.fakes.control(fail=[refuse("/files/", 503, method="GET", times=10), lost_polls])
+    stage.fakes.control(fail=[refuse("/files/", 503, method="GET", times=4), lost_polls])
     made = stage.made()
     assert (types_of(made), stage.submits("replicate", "runway")) == (ALL, [1, 1])
 
