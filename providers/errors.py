@@ -25,7 +25,16 @@ Only errors that are neither permanent nor charged are tried again by themselves
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
+
+# The shapes of the vendors' keys: sk-... (OpenAI), r8_... (Replicate), key_... (Runway), xai-...; each holds a digit.
+KEY = re.compile(r"\b(?:sk|r8|key|xai)[-_](?=[\w-]*\d)[\w-]{8,}")
+
+
+def without_keys(text: str) -> str:
+    """A vendor's sentence with whatever looks like a key masked: some vendors quote the key they refuse."""
+    return KEY.sub("***", text)
 
 
 class ProviderError(Exception):
@@ -36,7 +45,7 @@ class ProviderError(Exception):
     charged: bool | None = False
 
     def __init__(self, message: str, *, retry_after: float | None = None, cost_usd: Decimal | None = None) -> None:
-        super().__init__(message)
+        super().__init__(without_keys(message))
         self.retry_after = retry_after
         """Seconds the vendor asked to wait, None when it did not say."""
         self.cost_usd = cost_usd

@@ -35,6 +35,7 @@ from .errors import (
     RateLimited,
     Unanswered,
     Unauthorized,
+    without_keys,
 )
 
 T = TypeVar("T")
@@ -131,7 +132,7 @@ def detail_of(body: Any) -> str:
         text = text or body.get("title")
     if text is not None and not isinstance(text, str):
         text = json.dumps(text)
-    return (text or "").strip()[:400]
+    return without_keys((text or "").strip())[:400]  # masked first: half a key is still a secret
 
 
 def error_for(vendor: str, status: int, headers: Mapping[str, str], body: Any, *, paid: bool) -> ProviderError:

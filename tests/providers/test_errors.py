@@ -1,0 +1,38 @@
+"""No vendor's sentence carries a key onwards, whichever way it came."""
+
+import pickle
+
+import pytest
+
+from providers.errors import InvalidRequest, JobFailed, ProviderError
+from providers.http import error_for
+
+KEYS = ("sk-fake-openai-key-0001", "sk-proj-" + "aB3" * 40, "r8_fakeReplicateToken0002", "key_" + "fa4e" * 32)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_in_a_refusal_is_masked(key: str) -> None:
+    error = error_for("OpenAI", 400, {}, {"error": {"message": f"Incorrect API key provided: {key}."}}, paid=True)
+    assert isinstance(error, InvalidRequest)
+    assert (key not in str(error), "***" in str(error)) == (True, True)
+
+
+def test_a_key_cut_off_by_the_length_limit_is_masked() -> None:
+    error = error_for("OpenAI", 400, {}, {"error": "x" * 380 + " sk-proj-" + "aB3" * 40}, paid=True)
+    assert "sk-proj" not in str(error)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_in_a_failed_job_is_masked(key: str) -> None:
+    assert key not in str(JobFailed(f"Replicate failed to make it: bad token {key}"))
+
+
+@pytest.mark.parametrize(
+    "text", ["Use key_frames or sk-learn.", "gpt-image-2.6-flare cannot do this.", "asset_01m7wg0yf3"]
+)
+def test_ordinary_words_stay(text: str) -> None:
+    assert str(ProviderError(text)) == text
+
+
+def test_an_error_survives_pickling() -> None:
+    assert str(pickle.loads(pickle.dumps(JobFailed("It failed.", retry_after=2.0)))) == "It failed."
