@@ -19,25 +19,28 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 from dbos import error as dbos_error
 
 from app.accounts.budgets import Budgets
+from app.accounts.lanes import Lanes
 from app.assets.records import Records
 from app.assets.store import Store
 from app.db import Database
 from app.errors import NotReady
+from app.generations.crew import QUEUE, Crew
 from app.generations.events import Events
 from app.generations.gate import Gate
 from app.generations.parts import Parts
 from app.generations.service import Service
+from app.generations.sweep import Sweep
 from app.generations.workflows import APPLICATION_VERSION, Workflows
+from app.ids import new_id
 from app.settings import Settings
 from app.telemetry import Metrics
 from app.tools import built_in
 from providers.base import Family
+from providers.catalogue import Lane
 from providers.http import Http
 from providers.registry import Registry
 
 log = logging.getLogger(__name__)
-
-EXECUTOR_ID = "impresario-1"
 
 
 @dataclass(frozen=True)
@@ -75,13 +78,13 @@ async def open_house(
         stack.push_async_callback(http.aclose)
         registry = Registry.open(environment, http, families)
         stack.push_async_callback(registry.aclose)
-        # Within one process the bell rings; on a shared database others' news is polled for.
-        events = Events(db, poll_s=2.0 if db.dialect == "sqlite" else 0.2)
+        events = Events(db)
         parts = Parts(
             settings=settings,
             db=db,
             events=events,
             budgets=Budgets(db, metrics),
+            lanes=Lanes(db, limits_of(registry, settings)),
             records=Records(db),
             store=store,
             http=http,
@@ -89,19 +92,35 @@ async def open_house(
             toolbox=built_in(),
             metrics=metrics,
             gate=Gate(),
+            executor=new_id("worker"),
         )
-        service = Service(parts, Workflows(parts))
-        launch_dbos(settings)
+        workflows = Workflows(parts)
+        crew, sweep = Crew(parts, workflows), Sweep(parts, workflows.works)
+        service = Service(parts, workflows.works, crew)
+        await launch_dbos(settings, parts.executor)
         stack.callback(stop_dbos)
+        stack.push_async_callback(crew.sign_out)
         stack.push_async_callback(parts.gate.close, settings.shutdown_grace_s)
-        await service.recover()
+        await crew.sign_in()
         if ending := registry.catalogue.warnings():
             log.warning("Models that will be gone within 60 days:\n  %s", "\n  ".join(ending))
-        for work in (registry.warm_up(), service.cancel_left()):
+        for work in (registry.warm_up(), crew.live(), crew.hear(), sweep.run()):
             task = asyncio.create_task(work)
             task.add_done_callback(report)
             stack.callback(task.cancel)
         yield House(settings, parts, service)
+
+
+def limits_of(registry: Registry, settings: Settings) -> dict[str, Lane]:
+    """How much each vendor is asked for: what it says itself, and what the operator knows better."""
+    limits = {
+        f"{family.name}.{modality}": lane
+        for family in registry.families.values()
+        for modality, lane in family.lanes.items()
+    }
+    for name, concurrent in settings.concurrency().items():
+        limits[name] = limits.get(name, Lane()).model_copy(update={"concurrent": concurrent})
+    return limits
 
 
 @contextmanager
@@ -138,29 +157,37 @@ def check_sqlite() -> None:
         )
 
 
-def launch_dbos(settings: Settings) -> None:
-    """Start the workflow engine; unfinished workflows of this executor go on by themselves."""
+async def launch_dbos(settings: Settings, executor: str) -> None:
+    """Start the workflow engine, and the queue of runs that no process had room for."""
     config: DBOSConfig = {
         "name": "impresario",
         "application_version": APPLICATION_VERSION,
-        "executor_id": EXECUTOR_ID,
+        "executor_id": executor,
         "serializer": DBOSPortableJSONSerializer(),
         "log_level": "WARNING",
         "run_migrations": True,
     }
-    if settings.database_url is None or settings.database_url.startswith("sqlite"):
+    shared = settings.database_url is not None and not settings.database_url.startswith("sqlite")
+    if not shared:
         url = f"sqlite:///{settings.directory() / 'workflows.db'}"
         check_sqlite()
         config["system_database_engine"] = _sqlite_engine(url)
     else:
-        url = settings.database_url
+        url = str(settings.database_url)
     config["system_database_url"] = url
     DBOS(config=config)
     engine_log = logging.getLogger("dbos")  # speaks with everybody else's format
     engine_log.handlers.clear()
     engine_log.propagate = True
     engine_log.addFilter(is_news)
+    DBOS.listen_queues([QUEUE] if settings.max_running else [])
     DBOS.launch()
+    await DBOS.register_queue_async(
+        QUEUE,
+        worker_concurrency=max(settings.max_running, 1),
+        polling_interval_sec=0.25 if shared else 1.0,
+        on_conflict="always_update" if settings.max_running else "never_update",
+    )
 
 
 def stop_dbos() -> None:

@@ -5,21 +5,30 @@ Small facts only: no bytes of media and no vendor URL is ever written here. Time
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import logging
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import psycopg
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from psycopg import sql
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from app.writer import Writer
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 MIGRATIONS = Path(__file__).parent / "migrations"
+READERS = 4
+"""Threads that read. A read takes a fraction of a millisecond, so more would only take turns."""
 
 
 class Utc(sa.TypeDecorator[dt.datetime]):
@@ -74,6 +83,10 @@ generations = sa.Table(
     sa.Column("created_at", Utc, nullable=False),
     sa.Column("started_at", Utc),
     sa.Column("completed_at", Utc),
+    sa.Column("frame", Json),
+    sa.Column("executor", sa.String(40)),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0, server_default="0"),
+    sa.Column("deleted_at", Utc),
     sa.UniqueConstraint("owner", "idempotency_key"),
     sa.Index("ix_generations_owner_id", "owner", "id"),
     sa.Index("ix_generations_status", "status"),
@@ -92,6 +105,7 @@ steps = sa.Table(
     sa.Column("status", sa.String(16), nullable=False),
     sa.Column("error", sa.Text),
     sa.Column("asset_ids", Json, nullable=False, default=list),
+    sa.Column("answer", Json),
     sa.Column("started_at", Utc, nullable=False),
     sa.Column("completed_at", Utc),
 )
@@ -102,6 +116,8 @@ calls = sa.Table(
     sa.Column("id", sa.String(80), primary_key=True),
     sa.Column("generation_id", sa.String(40), nullable=False, index=True),
     sa.Column("step_id", sa.String(64), nullable=False),
+    sa.Column("owner", sa.String(64), nullable=False, default="", server_default=""),
+    sa.Column("lane", sa.String(80), nullable=False, default="", server_default=""),
     sa.Column("vendor", sa.String(64), nullable=False),
     sa.Column("model", sa.String(128), nullable=False),
     sa.Column("modality", sa.String(16), nullable=False),
@@ -111,13 +127,21 @@ calls = sa.Table(
     sa.Column("estimate_usd", Money),
     sa.Column("amount_usd", Money),
     sa.Column("amount_source", sa.String(16)),
+    sa.Column("job_id", sa.String(255)),
     sa.Column("ticket", Json),
+    sa.Column("warnings", Json),
     sa.Column("result", Json),
     sa.Column("usage", Json),
     sa.Column("error", Json),
     sa.Column("created_at", Utc, nullable=False),
+    sa.Column("admitted_at", Utc),
+    sa.Column("not_before", Utc),
     sa.Column("submitted_at", Utc),
     sa.Column("settled_at", Utc),
+    sa.Index("ix_calls_lane_state", "lane", "state"),
+    sa.Index("ix_calls_vendor_job_id", "vendor", "job_id"),
+    sa.Index("ix_calls_owner_request_digest", "owner", "request_digest"),
+    sa.Index("ix_calls_created_at", "created_at"),
 )
 
 assets = sa.Table(
@@ -143,6 +167,7 @@ assets = sa.Table(
     sa.Column("cost_usd", Money),
     sa.Column("parent_ids", Json, nullable=False, default=list),
     sa.Column("filename", sa.String(255)),
+    sa.Column("reused_from", sa.String(40)),
     sa.Column("created_at", Utc, nullable=False),
     sa.Index("ix_assets_owner_id", "owner", "id"),
 )
@@ -161,6 +186,15 @@ events = sa.Table(
     sqlite_autoincrement=True,
 )
 
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("version", sa.String(32), nullable=False),
+    sa.Column("started_at", Utc, nullable=False),
+    sa.Column("seen_at", Utc, nullable=False),
+)
+
 
 def now() -> dt.datetime:
     """The time, aware, in UTC."""
@@ -168,63 +202,111 @@ def now() -> dt.datetime:
 
 
 def driver_url(url: str) -> sa.URL:
-    """A plain SQLAlchemy URL (`sqlite:///`, `postgresql://`) with the asynchronous driver this application uses."""
+    """A plain SQLAlchemy URL (`sqlite:///`, `postgresql://`) with the driver this application uses."""
     parsed = sa.make_url(url)
-    driver = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+    driver = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
     return parsed.set(drivername=driver.get(parsed.drivername.split("+")[0], parsed.drivername))
 
 
 class Database:
-    """The open database. `transaction()` commits when its block ends and rolls back when it raises."""
+    """The open database, spoken to by functions that take a connection and run on its threads (docs/decisions/0007).
+
+    What a process writes goes through one thread, which commits together what has come together: so a busy server
+    waits for the disk once for many receipts, and never for a lock of its own.
+    """
 
     def __init__(self, url: str) -> None:
         target = driver_url(url)
         self.dialect = target.get_backend_name()
         if self.dialect == "sqlite" and target.database:
             Path(target.database).parent.mkdir(parents=True, exist_ok=True)
-        self.engine: AsyncEngine = create_async_engine(target, pool_pre_ping=self.dialect != "sqlite")
-        if self.dialect == "sqlite":
-            sa.event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
-            sa.event.listen(self.engine.sync_engine, "begin", _begin_immediate)
+        self._writing = create_engine(target, read_only=False)
+        self._reading = create_engine(target, read_only=True)
+        self._writer = Writer(self._writing)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="db-read")
+        self._inserts: dict[str, Any] = {}
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """A connection inside one transaction that may write."""
-        async with self.engine.begin() as connection:
-            yield connection
+    async def write(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run `work` in a transaction that is committed when this returns; nothing of it stays when it raises.
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A connection for reading: it takes no write lock."""
-        async with self.engine.connect() as plain:
-            connection = await plain.execution_options(read_only=True)
-            yield connection
+        `work` may run more than once before it succeeds, so it must touch nothing but its connection.
+        """
+        return await self._writer.write(work)
+
+    async def read(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run `work`, which only reads; each of its queries sees what is committed by then."""
+
+        def reading() -> T:
+            with self._reading.connect() as connection:
+                return work(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, reading)
 
     async def rows(self, query: sa.Select[Any]) -> list[Mapping[str, Any]]:
         """Every row of a query, as mappings."""
-        async with self.reading() as connection:
-            return [dict(row) for row in (await connection.execute(query)).mappings()]
+        return await self.read(lambda connection: rows_of(connection, query))
 
     async def row(self, query: sa.Select[Any]) -> Mapping[str, Any] | None:
         """The first row of a query, or None."""
-        async with self.reading() as connection:
-            found = (await connection.execute(query)).mappings().first()
-            return None if found is None else dict(found)
+        return await self.read(lambda connection: row_of(connection, query))
 
-    def insert_once(self, table: sa.Table, **values: Any) -> sa.Insert:
-        """An insert that does nothing where a unique row is there already."""
-        dialect = sqlite if self.dialect == "sqlite" else postgresql
-        statement: sa.Insert = dialect.insert(table).values(**values).on_conflict_do_nothing()
-        return statement
+    def insert_once(self, connection: sa.Connection, table: sa.Table, values: Mapping[str, Any]) -> bool:
+        """Insert a row, or do nothing where a unique row is there already; whether it is new."""
+        if table.name not in self._inserts:  # built once: to build a statement takes longer than to run it
+            dialect: Any = sqlite if self.dialect == "sqlite" else postgresql
+            self._inserts[table.name] = dialect.insert(table).on_conflict_do_nothing()
+        return bool(connection.execute(self._inserts[table.name], dict(values)).rowcount)
+
+    async def notifications(self, channel: str) -> AsyncIterator[str]:
+        """What other processes tell on a channel of Postgres, for ever; connects again when the line breaks."""
+        url = self._writing.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+                    await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+                    async for notice in connection.notifies():
+                        yield notice.payload
+            except psycopg.OperationalError as error:
+                log.warning("the database's notices are not heard, trying again: %s", error)
+            await asyncio.sleep(1.0)
 
     async def migrate(self) -> None:
         """Bring the tables up to date. Safe to call from several processes at once."""
-        async with self.engine.begin() as connection:
-            await connection.run_sync(_upgrade)
+        await asyncio.to_thread(self._migrate)
+
+    def _migrate(self) -> None:
+        with self._writing.begin() as connection:
+            _upgrade(connection)
 
     async def aclose(self) -> None:
-        """Close every connection."""
-        await self.engine.dispose()
+        """Let what is being written be written, and close every connection."""
+        await asyncio.to_thread(self._writer.close)
+        self._readers.shutdown()
+        self._writing.dispose()
+        self._reading.dispose()
+
+
+def rows_of(connection: sa.Connection, query: sa.Select[Any]) -> list[Mapping[str, Any]]:
+    """Every row of a query, as mappings."""
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def row_of(connection: sa.Connection, query: sa.Select[Any]) -> Mapping[str, Any] | None:
+    """The first row of a query, or None."""
+    found = connection.execute(query).mappings().first()
+    return None if found is None else dict(found)
+
+
+def create_engine(target: sa.URL, *, read_only: bool) -> sa.Engine:
+    """An engine for writing (transactions) or for reading (each query by itself)."""
+    if target.get_backend_name() != "sqlite":
+        options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "pool_size": READERS} if read_only else {}
+        return sa.create_engine(target, pool_pre_ping=read_only, **options)
+    engine = sa.create_engine(target)
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    if not read_only:
+        sa.event.listen(engine, "begin", _begin_immediate)
+    return engine
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:
@@ -238,8 +320,7 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
 
 def _begin_immediate(connection: sa.Connection) -> None:
     """A writer takes the write lock at its start, so that it never fails half-way with "database is locked"."""
-    read_only = connection.get_execution_options().get("read_only")
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _upgrade(connection: sa.Connection) -> None:

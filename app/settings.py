@@ -6,13 +6,14 @@ The vendors' own keys and base URLs are not here: each family reads its own name
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
@@ -46,6 +47,12 @@ class Settings(BaseSettings):
     video_deadline_s: float = Field(1800.0, gt=0, description="How long a video job may run.")
     speech_deadline_s: float = Field(600.0, gt=0, description="How long a speech job may run.")
 
+    max_running: int = Field(500, ge=0, description="Generations this process works on at once; 0: it only answers.")
+    vendor_concurrency: str = Field(
+        "", description="Calls a vendor is asked for at once, by lane: runway.video=3,openai.image=5."
+    )
+    sweep_every_s: float = Field(60.0, gt=0, description="How often late works and leftovers are looked after.")
+
     shutdown_grace_s: float = Field(30.0, ge=0, description="How long a stopping process lets requests end.")
 
     max_upload_bytes: int = Field(100 * 1024**2, gt=0, description="Largest file POST /files takes.")
@@ -73,6 +80,19 @@ class Settings(BaseSettings):
         named = [host.strip() for host in self.allowed_hosts.split(",") if host.strip()]
         own = ["127.0.0.1", "localhost", "[::1]", urlsplit(self.public_url or "").hostname or "localhost"]
         return named or (["*"] if self.allow_anonymous else own)
+
+    @field_validator("vendor_concurrency")
+    @classmethod
+    def _lanes(cls, text: str) -> str:
+        for part in filter(None, (part.strip() for part in text.split(","))):
+            if not re.fullmatch(r"[a-z0-9_]+\.(chat|image|video|speech)\s*=\s*[1-9]\d{0,5}", part):
+                raise ValueError(f"{part!r} is not vendor.modality=number, for example runway.video=3")
+        return text
+
+    def concurrency(self) -> dict[str, int]:
+        """`VENDOR_CONCURRENCY` by lane."""
+        parts = [part.split("=") for part in self.vendor_concurrency.split(",") if part.strip()]
+        return {lane.strip(): int(number) for lane, number in parts}
 
     def deadline_s(self, modality: str) -> float:
         """Seconds a job of this modality may run before it is left to itself."""

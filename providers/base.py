@@ -10,14 +10,18 @@ entry point group `impresario.providers`.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from .catalogue import Model
+from .catalogue import Lane, Model
 from .errors import NotOffered
 from .http import Http
 from .types import ChatReply, ChatRequest, Done, Media, MediaRequest, Output, Pending, Ticket
+
+LEAST_STAND_IN_POLL_S = 0.05
 
 
 class Family:
@@ -35,10 +39,14 @@ class Family:
     """The vendor's own limit on how often a job may be asked about."""
     stand_in_poll_interval_s: ClassVar[float] = 0.25
     """How often a job is asked about at a base URL that is not the vendor's own (a gateway, a fake)."""
+    list_lag_s: ClassVar[float] = 30.0
+    """How long after a submit its job is surely in the vendor's list (see `find`); a guess on the safe side."""
     resubmittable: ClassVar[bool] = False
     """Whether a submit whose outcome was lost may simply be sent again, because it costs nothing."""
 
     models: tuple[Model, ...] = ()
+    lanes: Mapping[str, Lane] = MappingProxyType({})
+    """What the vendor says about how much may be asked of it, by modality."""
 
     def __init__(self, environment: Mapping[str, str], http: Http) -> None:
         self.http = http
@@ -56,9 +64,18 @@ class Family:
 
     @property
     def poll_every_s(self) -> float:
-        """Seconds between two polls of one job."""
-        own = urlsplit(self.default_base_url).hostname
-        return self.poll_interval_s if self.host == own else min(self.poll_interval_s, self.stand_in_poll_interval_s)
+        """Seconds between two polls of a job of which nothing is known."""
+        return self.poll_interval_s if self.is_vendor else min(self.poll_interval_s, self.stand_in_poll_interval_s)
+
+    @property
+    def least_poll_s(self) -> float:
+        """Seconds between two polls of a job that is about to end."""
+        return self.poll_interval_s if self.is_vendor else min(self.poll_interval_s, LEAST_STAND_IN_POLL_S)
+
+    @property
+    def is_vendor(self) -> bool:
+        """Whether the base URL is the vendor's own, whose limits hold; not a gateway's or a fake's."""
+        return self.host == urlsplit(self.default_base_url).hostname
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         """One chat turn. Never sent twice once its bytes may have left."""
@@ -72,6 +89,11 @@ class Family:
     async def poll(self, ticket: Ticket) -> Done | Pending:
         """Ask about a job once. Raises JobFailed or Moderated when it ended badly, JobLost when it is unknown."""
         raise NotOffered(f"{self.name} has no jobs.")
+
+    async def find(self, request: MediaRequest, since: dt.datetime) -> list[Ticket] | None:
+        """The jobs the vendor accepted since then (by our clock) that do what `request` asks, oldest first: for a
+        submit whose answer was lost. None where the vendor cannot be asked that; an empty list says there is none."""
+        return None
 
     async def cancel(self, ticket: Ticket) -> None:
         """Ask the vendor to stop a job. Idempotent: a job already over or unknown is no error."""

@@ -32,6 +32,13 @@ class Price(Value):
     when: str | None = None
 
 
+class Lane(Value):
+    """How much of one modality a vendor may be asked for: at a time, and a minute. None: no limit is known."""
+
+    concurrent: int | None = Field(None, ge=1)
+    per_minute: int | None = Field(None, ge=1)
+
+
 class Model(Value):
     """One row of the catalogue. An absent limit or price means unknown, never zero."""
 
@@ -93,6 +100,17 @@ def parse_models(text: str) -> tuple[Model, ...]:
     """Read rows from TOML text: a top-level `vendor` and any number of `[[model]]` tables."""
     data = tomllib.loads(text, parse_float=Decimal)
     return tuple(Model.model_validate({"vendor": data["vendor"], **row}) for row in data["model"])
+
+
+def _off(request: VideoRequest, model: Model) -> float:
+    """By how many seconds a model misses the duration asked for."""
+    return abs(fit_duration(request.duration_s, model.limits) - request.duration_s)
+
+
+def load_lanes(package: str, filename: str) -> dict[str, Lane]:
+    """Read a family's `[lanes]` by modality from the TOML file its models are in; none is none."""
+    data = tomllib.loads((resources.files(package) / filename).read_text(encoding="utf-8"))
+    return {modality: Lane.model_validate(lane) for modality, lane in data.get("lanes", {}).items()}
 
 
 def needs_of(request: MediaRequest) -> set[str]:
@@ -231,6 +249,20 @@ class Catalogue:
             raise Unavailable(f"{model.id} cannot be used: {reason}")
         able = ", ".join(m.id for m in fit) or "none"
         raise NotOffered(f"{model.id} cannot do this ({', '.join(needs)}); able and available here: {able}.")
+
+    def equals(self, model: Model, request: MediaRequest) -> list[Model]:
+        """Other models that can serve this request as this one can, best first: everything it needs, as many pictures
+        at once, as long a clip. A stand-in that works for nothing is no equal of a model that is paid."""
+        equal = []
+        for other in self.offered(model.modality, needs_of(request)):
+            if other is model or ("free" in other.capabilities) != ("free" in model.capabilities):
+                continue
+            if isinstance(request, ImageRequest) and request.n > other.limits.get("max_images_out", 1):
+                continue
+            if isinstance(request, VideoRequest) and _off(request, other) > _off(request, model):
+                continue
+            equal.append(other)
+        return equal
 
     def _heir(self, model: Model, wanted: str, fit: list[Model], needs: tuple[str, ...]) -> Chosen:
         """The successor, followed until a living one that fits; else the nearest model that can do what was asked."""

@@ -10,6 +10,7 @@
         QuotaExhausted      no credit or a daily cap: waiting does not help
         Unauthorized        the key is missing, wrong, or may not do this
         InvalidRequest      the vendor did not accept the parameters
+          ModelGone         the vendor does not serve this model, or no longer
       Moderated             blocked for its content; never retried, never sent to another vendor
       JobFailed             the vendor accepted the work and failed at it
       JobLost               the vendor no longer knows the job
@@ -19,7 +20,8 @@
       DownloadFailed        the work exists, but its bytes could not be fetched this time
         DownloadRefused     the address, size or kind of the download breaks a safety rule
 
-`permanent` says that the same request will fail again; `charged` whether money may be owed (None: not known).
+`permanent` says that the same request will fail again; `charged` whether money may be owed (None: not known);
+`elsewhere` that it definitely did not start for a reason of this vendor's own, so that another may be asked.
 Only errors that are neither permanent nor charged are tried again by themselves (see `http.patiently`).
 """
 
@@ -43,6 +45,7 @@ class ProviderError(Exception):
     code = "provider_error"
     permanent = True
     charged: bool | None = False
+    elsewhere = False
 
     def __init__(self, message: str, *, retry_after: float | None = None, cost_usd: Decimal | None = None) -> None:
         super().__init__(without_keys(message))
@@ -63,6 +66,7 @@ class Unavailable(ProviderError):
 class NotSent(ProviderError):
     code = "not_sent"
     permanent = False
+    elsewhere = True
 
 
 class Refused(ProviderError):
@@ -72,15 +76,18 @@ class Refused(ProviderError):
 class RateLimited(Refused):
     code = "rate_limited"
     permanent = False
+    elsewhere = True
 
 
 class Overloaded(Refused):
     code = "overloaded"
     permanent = False
+    elsewhere = True
 
 
 class QuotaExhausted(Refused):
     code = "quota_exhausted"
+    elsewhere = True
 
 
 class Unauthorized(Refused):
@@ -89,6 +96,11 @@ class Unauthorized(Refused):
 
 class InvalidRequest(Refused):
     code = "invalid_request"
+
+
+class ModelGone(InvalidRequest):
+    code = "model_gone"
+    elsewhere = True
 
 
 class Moderated(ProviderError):

@@ -27,6 +27,7 @@ from .errors import (
     InvalidRequest,
     JobLost,
     MalformedAnswer,
+    ModelGone,
     NotSent,
     OutcomeUnknown,
     Overloaded,
@@ -59,30 +60,44 @@ NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are 
 # ---- patience --------------------------------------------------------------------------------------------------------
 
 
-async def patiently(call: Callable[[], Awaitable[T]], *, max_wait_s: float = 120.0) -> T:
-    """Await `call`, again and again while the vendor says that nothing was accepted and a later try may help.
+class Patience:
+    """How long one call is tried again while its vendor says that nothing was accepted and a later try may help.
 
-    Waits what the vendor asked for, else 0.5 s doubling to 8 s with jitter; gives up, raising the last error, when the
-    waits would add up to more than `max_wait_s` seconds or no connection came about in 4 tries.
+    `max_wait_s` bounds the sum of its waits.
     """
-    waited = 0.0
-    tries = 0
+
+    def __init__(self, max_wait_s: float = 120.0) -> None:
+        self._left_s = max_wait_s
+        self._tries = 0
+
+    def after(self, error: ProviderError) -> float | None:
+        """Seconds to wait before the next try: what the vendor asked for, else 0.5 doubling to 8 with jitter. None
+        when there is to be none: the error will not pass, the waits add up to too much, or 4 tries found no way."""
+        self._tries += 1
+        if error.permanent or error.charged is not False:
+            return None
+        if isinstance(error, NotSent) and self._tries >= MAX_CONNECT_TRIES:
+            return None
+        wait_s = error.retry_after
+        if wait_s is None:
+            wait_s = min(0.5 * 2 ** (self._tries - 1), 8.0) * random.uniform(0.75, 1.25)
+        if wait_s > self._left_s:
+            return None
+        self._left_s -= wait_s
+        return wait_s
+
+
+async def patiently(call: Callable[[], Awaitable[T]], *, max_wait_s: float = 120.0) -> T:
+    """Await `call`, again and again as `Patience` has it; raises its last error."""
+    patience = Patience(max_wait_s)
     while True:
         try:
             return await call()
         except ProviderError as error:
-            tries += 1
-            if error.permanent or error.charged is not False:
+            wait_s = patience.after(error)
+            if wait_s is None:
                 raise
-            if isinstance(error, NotSent) and tries >= MAX_CONNECT_TRIES:
-                raise
-            wait = error.retry_after
-            if wait is None:
-                wait = min(0.5 * 2 ** (tries - 1), 8.0) * random.uniform(0.75, 1.25)
-            if waited + wait > max_wait_s:
-                raise
-            waited += wait
-            await asyncio.sleep(wait)
+            await asyncio.sleep(wait_s)
 
 
 def retry_after(headers: Mapping[str, str], body: Any = None) -> float | None:
@@ -148,6 +163,8 @@ def error_for(vendor: str, status: int, headers: Mapping[str, str], body: Any, *
         return Unauthorized(f"{vendor} refused the key (HTTP {status}); check that it is right and may use this model.")
     if status == 402:
         return QuotaExhausted(f"{vendor} has no credit left for this account{tail}")
+    if paid and status in (404, 410):
+        return ModelGone(f"{vendor} does not know this model, or no longer (HTTP {status}){tail}")
     if status < 500 and status != 408:
         return InvalidRequest(f"{vendor} did not accept the request (HTTP {status}){tail}")
     if paid:

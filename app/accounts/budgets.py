@@ -1,6 +1,7 @@
 """The receipts: one row for each paid call, committed before the request leaves (DESIGN 6).
 
-reserved    the intent is written down; the request may or may not have left
+reserved    the intent is written down. Not admitted yet (`admitted_at` is null): it waits in line, and nothing has
+            left; admitted: the request may have left
 submitted   the vendor accepted a job, whose ticket is in the row
 settled     the outcome is known, and paid for (amount None: what it cost is not known)
 released    definitely not accepted, so nothing is owed
@@ -9,6 +10,7 @@ unknown     the request left and its outcome was lost; never sent again by itsel
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,9 +18,8 @@ from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db import Database, calls, generations, now
+from app.db import Database, calls, generations, now, row_of, rows_of
 from app.errors import BudgetExceeded
 from app.telemetry import Metrics
 
@@ -33,12 +34,16 @@ class Intent:
     id: str
     generation_id: str
     step_id: str
+    owner: str
+    lane: str
+    """Whose line it stands in: `vendor.modality`."""
     vendor: str
     model: str
     modality: str
     request_digest: str
     request: Mapping[str, Any] | None
     estimate_usd: Decimal | None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,28 +60,31 @@ class Spending:
 
 
 class Budgets:
-    """Reserves before a call, settles or releases after it."""
+    """Reserves before a call, settles or releases after it. What takes a connection runs inside `Database.write`."""
 
     def __init__(self, db: Database, metrics: Metrics) -> None:
         self._db = db
         self._metrics = metrics
 
-    async def reserve(self, connection: AsyncConnection, intent: Intent, cap_usd: Decimal | None) -> Row | None:
-        """Write the intent down. Returns the row that was there already, if the call was begun before.
+    def find(self, connection: sa.Connection, call_id: str) -> Row | None:
+        """The receipt of a call that was begun before."""
+        return row_of(connection, sa.select(calls).where(calls.c.id == call_id))
+
+    def reserve(self, connection: sa.Connection, intent: Intent, cap_usd: Decimal | None, *, admitted: bool) -> None:
+        """Write the intent down. `admitted` says that nothing keeps the request from leaving at once.
 
         Raises BudgetExceeded when the generation's cap would be passed: settled amounts, what is reserved for calls
-        under way, and this estimate are added up inside one write transaction, so calls side by side cannot both fit.
+        under way, and this estimate are added up inside the one write transaction, so calls side by side cannot both
+        fit.
         """
-        found = (await connection.execute(sa.select(calls).where(calls.c.id == intent.id))).mappings().first()
-        if found is not None:
-            return dict(found)
         if cap_usd is not None:
-            await self._check_cap(connection, intent, cap_usd)
-        values = {**intent.__dict__, "state": "reserved", "created_at": now()}
-        await connection.execute(sa.insert(calls).values(**values))
-        return None
+            self._check_cap(connection, intent, cap_usd)
+        at = now()
+        values = {**intent.__dict__, "warnings": list(intent.warnings) or None, "state": "reserved"}
+        admission = at if admitted else None
+        connection.execute(sa.insert(calls), {**values, "created_at": at, "admitted_at": admission})
 
-    async def _check_cap(self, connection: AsyncConnection, intent: Intent, cap_usd: Decimal) -> None:
+    def _check_cap(self, connection: sa.Connection, intent: Intent, cap_usd: Decimal) -> None:
         if intent.estimate_usd is None:
             if intent.modality == "chat":
                 return  # a model without a price is somebody's own; see docs/decisions
@@ -84,12 +92,12 @@ class Budgets:
                 f"The price of {intent.model} is not known, so it cannot be held under max_cost_usd; "
                 "choose a model with a price."
             )
-        # On Postgres two transactions would not see each other's intent; SQLite lets in one writer at a time anyway.
-        row_lock = sa.select(generations.c.id).where(generations.c.id == intent.generation_id).with_for_update()
-        await connection.execute(row_lock)
-        query = sa.select(calls).where(calls.c.generation_id == intent.generation_id)
+        # On Postgres two processes would not see each other's intent; SQLite lets in one writer at a time anyway.
+        connection.execute(
+            sa.select(generations.c.id).where(generations.c.id == intent.generation_id).with_for_update()
+        )
         committed = Decimal(0)
-        for row in (await connection.execute(query)).mappings():
+        for row in rows_of(connection, sa.select(calls).where(calls.c.generation_id == intent.generation_id)):
             amount = (
                 row["estimate_usd"] if row["state"] in UNSETTLED or row["amount_usd"] is None else row["amount_usd"]
             )
@@ -113,39 +121,44 @@ class Budgets:
             sa.select(calls).where(calls.c.generation_id == generation_id, calls.c.state == "submitted")
         )
 
-    async def submitted(
-        self, connection: AsyncConnection, call_id: str, ticket: Mapping[str, Any], estimate_usd: Decimal | None
+    def submitted(
+        self, connection: sa.Connection, call_id: str, ticket: Mapping[str, Any], estimate_usd: Decimal | None
     ) -> None:
-        """The vendor accepted the job; its estimate replaces ours where it gave one."""
-        values: dict[str, Any] = {"state": "submitted", "ticket": ticket, "submitted_at": now()}
+        """The vendor accepted a job. `estimate_usd` replaces the reserve where the vendor said what it will cost."""
+        job_id = str(ticket["job_id"])[:255]
+        values: dict[str, Any] = {"state": "submitted", "ticket": ticket, "job_id": job_id, "submitted_at": now()}
         if estimate_usd is not None:
             values["estimate_usd"] = estimate_usd
-        await self._set(connection, call_id, values)
+        self._set(connection, call_id, values)
 
-    async def settled(
-        self, connection: AsyncConnection, call_id: str, amount_usd: Decimal | None, source: str | None, **facts: Any
+    def settled(
+        self, connection: sa.Connection, call_id: str, amount_usd: Decimal | None, source: str | None, **facts: Any
     ) -> None:
-        """The outcome is known. `source` says where the amount comes from: vendor, usage or estimate."""
-        values = {"state": "settled", "amount_usd": amount_usd, "amount_source": source, "settled_at": now(), **facts}
-        await self._set(connection, call_id, values)
+        """The outcome is known. `source` says where the amount comes from: vendor, usage, estimate or reused."""
+        values = {"state": "settled", "amount_usd": amount_usd, "amount_source": source, "settled_at": now()}
+        self._set(connection, call_id, {"error": None, **values, **facts})
 
-    async def released(self, connection: AsyncConnection, call_id: str, error: Mapping[str, Any]) -> None:
+    def released(self, connection: sa.Connection, call_id: str, error: Mapping[str, Any]) -> None:
         """Definitely not accepted: nothing is owed."""
         values = {"state": "released", "amount_usd": Decimal(0), "error": error, "settled_at": now()}
-        await self._set(connection, call_id, values)
+        self._set(connection, call_id, values)
 
-    async def unknown(self, connection: AsyncConnection, call_id: str, error: Mapping[str, Any]) -> None:
+    def unknown(self, connection: sa.Connection, call_id: str, error: Mapping[str, Any]) -> None:
         """The request left and its outcome is lost: it may be owed."""
-        await self._set(connection, call_id, {"state": "unknown", "error": error})
+        self._set(connection, call_id, {"state": "unknown", "error": error})
 
-    async def remember(self, connection: AsyncConnection, call_id: str, result: Mapping[str, Any]) -> None:
+    def remember(self, connection: sa.Connection, call_id: str, result: Mapping[str, Any]) -> None:
         """Keep what the call came to, so that a replay gets the same without calling again."""
-        await self._set(connection, call_id, {"result": result})
+        self._set(connection, call_id, {"result": result})
 
-    async def _set(self, connection: AsyncConnection, call_id: str, values: Mapping[str, Any]) -> None:
+    def back_in_line(self, connection: sa.Connection, call_id: str, not_before: dt.datetime) -> None:
+        """The vendor refused for now: nothing was accepted, and it may be sent again from that time on."""
+        self._set(connection, call_id, {"admitted_at": None, "not_before": not_before})
+
+    def _set(self, connection: sa.Connection, call_id: str, values: Mapping[str, Any]) -> None:
         if "state" in values:
             self._metrics.calls.labels(values["state"]).inc()
-        await connection.execute(sa.update(calls).where(calls.c.id == call_id).values(**values))
+        connection.execute(sa.update(calls).where(calls.c.id == call_id), dict(values))
 
     async def of_generations(self, generation_ids: Iterable[str]) -> list[Row]:
         """Every receipt of these generations, oldest first."""

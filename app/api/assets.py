@@ -89,8 +89,7 @@ async def upload(
             "filename": plain_name(file.filename),
             "created_at": now(),
         }
-    async with parts.db.transaction() as connection:
-        await parts.records.add(connection, values)
+    await parts.db.write(lambda connection: parts.records.add(connection, values))
     return AssetOut.of(await parts.records.get(owner, asset_id), base_url)
 
 

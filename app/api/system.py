@@ -63,8 +63,7 @@ async def health() -> Health:
 async def ready(parts: PartsDep) -> Readiness:
     """Whether the database answers and the planning model is available."""
     try:
-        async with parts.db.reading() as connection:
-            await connection.execute(sa.select(1))
+        await parts.db.row(sa.select(1))
     except sa.exc.SQLAlchemyError as error:
         raise NotReady("The database does not answer; check DATABASE_URL.") from error
     catalogue, planner = parts.registry.catalogue, parts.agent_model()

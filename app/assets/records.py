@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import Database, assets
 from app.errors import NotFound
@@ -20,9 +19,9 @@ class Records:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def add(self, connection: AsyncConnection, values: Row) -> None:
+    def add(self, connection: sa.Connection, values: Row) -> None:
         """Insert a row, in the caller's transaction; a row that is there already stays as it is."""
-        await connection.execute(self._db.insert_once(assets, **values))
+        self._db.insert_once(connection, assets, values)
 
     async def get(self, owner: str, asset_id: str) -> Row:
         """One asset. Raises NotFound."""
@@ -72,5 +71,4 @@ class Records:
 
     async def remove(self, asset_id: str) -> None:
         """Delete a row."""
-        async with self._db.transaction() as connection:
-            await connection.execute(sa.delete(assets).where(assets.c.id == asset_id))
+        await self._db.write(lambda connection: connection.execute(sa.delete(assets).where(assets.c.id == asset_id)))

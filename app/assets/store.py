@@ -110,6 +110,15 @@ class Store:
         except (BaseError, OSError) as error:
             raise StoreFailed(f"The asset store refused {key} ({type(error).__name__}).") from error
 
+    async def copy(self, asset_id: str, new_id: str) -> None:
+        """The bytes of one asset as another's, inside the store. Raises NotFound, StoreFailed."""
+        try:
+            await obstore.copy_async(self._store, f"assets/{asset_id}", f"assets/{new_id}")
+        except FileNotFoundError as error:
+            raise NotFound(f"The bytes of {asset_id} are not in the store.") from error
+        except (BaseError, OSError) as error:
+            raise StoreFailed(f"The asset store refused to copy {asset_id} ({type(error).__name__}).") from error
+
     async def stream(self, asset_id: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """The bytes of an asset from `start` up to, not including, `end`.
 

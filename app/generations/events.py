@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db import Database, events, now
+from app.db import Database, events, generations, now
 
+T = TypeVar("T")
 EventName = Literal[
     "generation.created",
     "turn.completed",
@@ -28,6 +28,8 @@ EventName = Literal[
 ]
 TERMINAL = ("generation.completed", "generation.failed", "generation.cancelled")
 PAGE = 500
+CHANNEL = "impresario_events"
+"""Postgres tells the other processes of news here; the payload is what rings, see `Bell`."""
 
 
 @dataclass(frozen=True)
@@ -41,51 +43,64 @@ class Event:
 
 
 class Bell:
-    """Wakes whoever waits for news of a generation in this process."""
+    """Wakes whoever waits for news in this process: of a generation (`gen_...`), or of its end (`gen_.../end`)."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, set[asyncio.Event]] = {}
 
-    def ring(self, generation_id: str) -> None:
+    def ring(self, name: str) -> None:
         """There is news."""
-        for waiter in self._waiting.get(generation_id, ()):
+        for waiter in self._waiting.get(name, ()):
             waiter.set()
 
     @asynccontextmanager
-    async def listening(self, generation_id: str) -> AsyncIterator[asyncio.Event]:
+    async def listening(self, name: str) -> AsyncIterator[asyncio.Event]:
         """An `asyncio.Event` that is set at each ring; the listener clears it."""
         waiter = asyncio.Event()
-        self._waiting.setdefault(generation_id, set()).add(waiter)
+        self._waiting.setdefault(name, set()).add(waiter)
         try:
             yield waiter
         finally:
-            waiting = self._waiting[generation_id]
+            waiting = self._waiting[name]
             waiting.discard(waiter)
             if not waiting:
-                del self._waiting[generation_id]
+                del self._waiting[name]
 
 
 class Events:
-    """Writes and follows the events of generations. `poll_s` is how soon news from another process is seen."""
+    """Writes and follows the events of generations. `poll_s` is how soon news is seen where no bell rang for it."""
 
-    def __init__(self, db: Database, poll_s: float) -> None:
+    def __init__(self, db: Database, poll_s: float = 2.0) -> None:
         self._db = db
         self._poll_s = poll_s
         self.bell = Bell()
 
-    @asynccontextmanager
-    async def recording(self, generation_id: str) -> AsyncIterator[AsyncConnection]:
-        """A transaction about one generation: what it writes is announced once it is committed."""
-        async with self._db.transaction() as connection:
-            yield connection
-        self.bell.ring(generation_id)
+    async def record(self, generation_id: str, work: Callable[[sa.Connection], T], *, ends: bool = False) -> T:
+        """Write something about one generation, in one transaction; it is announced once it is committed."""
+        shared = self._db.dialect == "postgresql"
 
-    async def add(
-        self, connection: AsyncConnection, generation_id: str, name: EventName, key: str, data: Mapping[str, Any]
+        def recording(connection: sa.Connection) -> T:
+            if shared:  # ids are given out before they are committed: one writer at a time keeps them in order
+                lock = sa.select(generations.c.id).where(generations.c.id == generation_id).with_for_update()
+                connection.execute(lock)
+            result = work(connection)
+            if shared:
+                for name in names:
+                    connection.execute(sa.select(sa.func.pg_notify(CHANNEL, name)))
+            return result
+
+        names = (generation_id, f"{generation_id}/end") if ends else (generation_id,)
+        result = await self._db.write(recording)
+        for name in names:
+            self.bell.ring(name)
+        return result
+
+    def add(
+        self, connection: sa.Connection, generation_id: str, name: EventName, key: str, data: Mapping[str, Any]
     ) -> None:
         """Write an event; one with the same key of the same generation is there already after a replay and stays."""
         values = {"generation_id": generation_id, "key": key, "name": name, "data": data, "created_at": now()}
-        await connection.execute(self._db.insert_once(events, **values))
+        self._db.insert_once(connection, events, values)
 
     async def after(self, generation_id: str, last_id: int) -> list[Event]:
         """The events behind `last_id`, oldest first, at most a page of them."""
@@ -97,19 +112,23 @@ class Events:
         )
         return [Event(row["id"], row["name"], row["data"], row["created_at"]) for row in await self._db.rows(query)]
 
-    async def _over(self, generation_id: str, last_id: int) -> bool:
-        """Whether the event that ends the generation was seen already."""
-        query = sa.select(events.c.id).where(events.c.generation_id == generation_id, events.c.name.in_(TERMINAL))
-        end = await self._db.row(query)
-        return end is not None and end["id"] <= last_id
+    async def over(self, generation_id: str, last_id: int = 2**62) -> bool:
+        """Whether the event that ends the generation is among those up to `last_id`, or the generation is gone."""
+        query = sa.select(events.c.id).where(events.c.generation_id == generation_id)
+        first = await self._db.row(query.limit(1))
+        end = await self._db.row(query.where(events.c.name.in_(TERMINAL)))
+        return first is None or (end is not None and end["id"] <= last_id)
+
+    async def ended(self, generation_id: str) -> None:
+        """Wait until a generation has ended, without reading what happens on the way."""
+        async with self.bell.listening(f"{generation_id}/end") as news:
+            while not await self.over(generation_id):
+                await _rung(news, self._poll_s)
 
     async def follow(
         self, generation_id: str, last_id: int = 0, *, heartbeat_s: float | None = None
     ) -> AsyncIterator[Event | None]:
-        """Every event behind `last_id`, as it comes, up to the one that ends the generation; None is a heartbeat.
-
-        A work that was on its way when a generation was cancelled may come behind that end, and then ends the stream.
-        """
+        """Every event behind `last_id`, as it comes, up to the one that ends the generation; None is a heartbeat."""
         async with self.bell.listening(generation_id) as news:
             silent_s = 0.0
             while True:
@@ -122,13 +141,22 @@ class Events:
                         return
                 if page:
                     continue
-                if await self._over(generation_id, last_id):
-                    return
                 pause_s = self._poll_s if heartbeat_s is None else min(self._poll_s, heartbeat_s - silent_s)
-                try:
-                    await asyncio.wait_for(news.wait(), pause_s)
-                except TimeoutError:
-                    silent_s += pause_s
-                    if heartbeat_s is not None and silent_s >= heartbeat_s:
-                        silent_s = 0.0
-                        yield None
+                if await _rung(news, pause_s):
+                    continue
+                if await self.over(generation_id, last_id):
+                    return
+                silent_s += pause_s
+                if heartbeat_s is not None and silent_s >= heartbeat_s:
+                    silent_s = 0.0
+                    yield None
+
+
+async def _rung(news: asyncio.Event, timeout_s: float) -> bool:
+    """Wait for the bell; False when it stayed silent so long."""
+    try:
+        await asyncio.wait_for(news.wait(), timeout_s)
+    except TimeoutError:
+        return False
+    news.clear()
+    return True

@@ -1,4 +1,4 @@
-"""The gate paid requests pass through, so that a process that stops lets those under way end, and begins no more.
+"""The gate paid requests pass through, so that nothing tears one apart: neither a cancellation nor a stopping process.
 
 A request cut off in the middle is paid for and lost; one not begun is made after the restart.
 """
@@ -7,59 +7,82 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+import logging
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Gate:
-    """Counts the paid requests under way, and knows the workflow tasks of this process."""
+    """Knows the paid requests under way in this process, and the runs that make them."""
 
     def __init__(self) -> None:
         self._closed = False
-        self._inside = 0
-        self._empty = asyncio.Event()
-        self._tasks: dict[asyncio.Task[Any], str] = {}
+        self._inside: dict[asyncio.Task[Any], str] = {}
+        self._runs: dict[str, asyncio.Task[Any]] = {}
 
-    @asynccontextmanager
-    async def passing(self) -> AsyncIterator[None]:
-        """Around one paid request. Behind a closed gate nothing begins any more: it waits to be cancelled."""
+    def runs(self) -> list[str]:
+        """The generations this process works on."""
+        return list(self._runs)
+
+    async def shielded(self, generation_id: str, work: Coroutine[Any, Any, T]) -> T:
+        """Await a paid request and the writing down of its outcome; it goes on to its end when the caller is cancelled.
+
+        Behind a closed gate nothing begins any more: the caller waits to be cancelled.
+        """
         if self._closed:
+            work.close()
             await asyncio.get_running_loop().create_future()
-        self._inside += 1
-        try:
-            yield
-        finally:
-            self._inside -= 1
-            if self._inside == 0:
-                self._empty.set()
+        task = asyncio.create_task(work)
+        self._inside[task] = generation_id
+        task.add_done_callback(self._out)
+        return await asyncio.shield(task)
+
+    def _out(self, task: asyncio.Task[Any]) -> None:
+        del self._inside[task]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.debug("a request to a vendor ended badly", exc_info=error)  # its caller, if any is left, says more
 
     @contextmanager
-    def working(self, generation_id: str) -> Iterator[None]:
-        """Around one workflow: remembers its task until the engine, too, is done with it."""
+    def working(self, generation_id: str) -> Iterator[bool]:
+        """Around one run: remembers its task until it has ended. Gives False when this process runs it already."""
         task = asyncio.current_task()
         if task is None:
-            raise RuntimeError("a workflow runs in a task")
-        self._tasks[task] = generation_id
-        task.add_done_callback(self._tasks.pop)
-        yield
+            raise RuntimeError("a run needs a task")
+        if generation_id in self._runs:
+            yield False
+            return
+        self._runs[generation_id] = task
+        task.add_done_callback(lambda _: self._runs.pop(generation_id))
+        yield True
+
+    def give_up(self, generation_id: str) -> None:
+        """Stop working on a generation; requests to vendors that are on their way end first."""
+        if (task := self._runs.get(generation_id)) is not None:
+            task.cancel()
 
     async def at_rest(self, generation_id: str, timeout_s: float) -> bool:
         """Wait until nothing in this process works on a generation; False when it still does after that time."""
-        tasks = [task for task, worked_on in self._tasks.items() if worked_on == generation_id]
+        run = self._runs.get(generation_id)
+        tasks = [task for task, worked_on in self._inside.items() if worked_on == generation_id]
+        tasks += [run] if run is not None else []
         return not tasks or not (await asyncio.wait(tasks, timeout=timeout_s))[1]
 
     async def close(self, grace_s: float) -> None:
-        """Let the requests under way end, for `grace_s` seconds at most; then cancel every workflow of this process.
+        """Let the requests under way end, for `grace_s` seconds at most; then cancel every run of this process.
 
-        Cancelled workflows are not over: they go on where they were when the application is next started.
+        Cancelled runs are not over: they go on where they were, here after a restart or in another process.
         """
         self._closed = True
-        self._empty.clear()
-        if self._inside:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._empty.wait(), grace_s)
-        tasks = list(self._tasks)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                while self._inside:
+                    await asyncio.wait(list(self._inside))
+        tasks = [*self._runs.values(), *self._inside]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,14 +1,15 @@
-"""Keeping: a finished work's bytes into the store, its facts into a row, at once and exactly once.
+"""Keeping: a finished work's bytes into the store, its facts into rows, at once and exactly once.
 
 The address a vendor gives lives minutes to hours, so a work is fetched on the completion path. The asset's id follows
-from the call's, so a replay after a crash writes the same asset again and not a second one.
+from the call's, so a replay after a crash writes the same asset again and not a second one. The rows of all works of a
+call, their events and the settled receipt are one transaction: there is either everything or nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,16 +17,18 @@ import sqlalchemy as sa
 
 from app.accounts.budgets import Row
 from app.assets.store import Spooled
-from app.db import generations, now
+from app.db import assets, generations, now, row_of, rows_of
 from app.errors import StoreFailed
 from app.ids import derived_id
 from providers.base import Family
 from providers.errors import DownloadFailed, DownloadRefused, JobLost, MalformedAnswer
-from providers.types import Done, MediaRequest, Output, SpeechRequest, Ticket
+from providers.types import Done, MediaRequest, Output, SpeechRequest, Ticket, Usage
 
 from .parts import Parts
 
 DOWNLOAD_TRIES = 3
+
+Json = dict[str, Any]
 
 
 class Keeper:
@@ -35,25 +38,42 @@ class Keeper:
         self._parts = parts
 
     async def keep(
+        self, family: Family, receipt: Row, request: MediaRequest, done: Done, share: Decimal | None, job: Ticket | None
+    ) -> list[Json]:
+        """Every output into the store; the rows to record them by. A download that fails is tried again; that of a job
+        by its poll, which knows a fresh address, and not here."""
+        if not done.outputs:
+            raise MalformedAnswer(f"{receipt['vendor']} finished the work but gave nothing.")
+        return [
+            await self._one(family, receipt, request, done, position, share, job)
+            for position in range(len(done.outputs))
+        ]
+
+    async def _one(
         self,
         family: Family,
-        call_id: str,
+        receipt: Row,
         request: MediaRequest,
         done: Done,
         position: int,
         share: Decimal | None,
-        ticket: Ticket | None,
-    ) -> dict[str, Any]:
-        """One output into the store. A download that fails is tried again; that of a job by its poll, which knows a
-        fresh address, and not here."""
+        job: Ticket | None,
+    ) -> Json:
+        limit = self._parts.settings.max_download_bytes
         for attempt in range(1, DOWNLOAD_TRIES + 1):
             try:
                 chunks = self._chunks(family, done.outputs[position])
-                limit = self._parts.settings.max_download_bytes
                 async with self._parts.store.spooled(chunks, max_bytes=limit) as file:
-                    return await self._record(call_id, request, done, position, share, file)
+                    expected = "audio" if request.kind == "speech" else request.kind
+                    if file.facts.kind != expected:
+                        raise MalformedAnswer(
+                            f"The vendor gave a file of type {file.facts.kind} where {expected} was asked for."
+                        )
+                    values = asset_values(asset_id_of(receipt, position), receipt, request, done, share, file)
+                    await self._parts.store.keep(values["id"], file.path)
+                    return values
             except (DownloadFailed, StoreFailed) as error:
-                if isinstance(error, DownloadRefused) or ticket is not None or attempt == DOWNLOAD_TRIES:
+                if isinstance(error, DownloadRefused) or job is not None or attempt == DOWNLOAD_TRIES:
                     raise
                 await asyncio.sleep(0.5 * attempt)
         raise JobLost("The finished work could not be fetched.")
@@ -71,62 +91,94 @@ class Keeper:
         ):
             yield chunk
 
-    async def _record(
-        self, call_id: str, request: MediaRequest, done: Done, position: int, share: Decimal | None, file: Spooled
-    ) -> dict[str, Any]:
-        expected = "audio" if request.kind == "speech" else request.kind
-        if file.facts.kind != expected:
-            raise MalformedAnswer(f"The vendor gave a file of type {file.facts.kind} where {expected} was asked for.")
-        receipt = await self._parts.budgets.get(call_id)
-        asset_id = derived_id("asset", receipt["created_at"] + dt.timedelta(milliseconds=position), call_id, position)
-        values = self._asset_values(asset_id, receipt, request, done, share, file)
-        await self._parts.store.keep(asset_id, file.path)
-        generation_id = receipt["generation_id"]
-        async with self._parts.events.recording(generation_id) as connection:
-            query = sa.select(generations.c.owner).where(generations.c.id == generation_id).with_for_update()
-            owner = (await connection.execute(query)).scalar()
-            if owner is not None:
-                await self._parts.records.add(connection, {**values, "owner": owner})
-                facts = facts_of(values)
-                await self._parts.events.add(
-                    connection, generation_id, "asset.created", asset_id, {"step_id": receipt["step_id"], **facts}
-                )
-        if owner is None:  # the generation was deleted meanwhile, and its assets with it
-            await self._parts.store.forget(asset_id)
-        return facts_of(values)
+    async def record(
+        self,
+        receipt: Row,
+        works: Sequence[Json],
+        amount: Decimal | None,
+        source: str | None,
+        warnings: Sequence[str],
+        usage: Usage | None = None,
+    ) -> Json:
+        """Settle the receipt and show what was made. The works of a generation that is gone go, too."""
+        generation_id, call_id = receipt["generation_id"], receipt["id"]
+        result = {"assets": [facts_of(values) for values in works], "warnings": list(warnings)}
+        facts: Json = {"usage": usage.model_dump() if usage else None, "result": result}
 
-    def _asset_values(
-        self, asset_id: str, receipt: Row, request: MediaRequest, done: Done, share: Decimal | None, file: Spooled
-    ) -> dict[str, Any]:
-        frozen = request.model_dump(mode="json", exclude_none=True)
-        parents = [*frozen.get("references", ()), *([frozen["image"]] if "image" in frozen else [])]
-        said = {"prompt", "text", "kind", "model", "voice", "references", "image"}
-        return {
-            "id": asset_id,
-            "generation_id": receipt["generation_id"],
-            "call_id": receipt["id"],
-            "type": request.kind,
-            "media_type": file.facts.media_type,
-            "bytes": file.bytes,
-            "sha256": file.sha256,
-            "width": file.facts.width,
-            "height": file.facts.height,
-            "duration_s": file.facts.duration_s,
-            "provider": receipt["vendor"],
-            "model": receipt["model"],
-            "prompt": request.text if isinstance(request, SpeechRequest) else request.prompt,
-            "revised_prompt": done.revised_prompt,
-            "voice": request.voice if isinstance(request, SpeechRequest) else None,
-            "parameters": {name: value for name, value in frozen.items() if name not in said},
-            "cost_usd": share,
-            "parent_ids": parents,
-            "created_at": now(),
-        }
+        def recording(connection: sa.Connection) -> bool:
+            query = sa.select(generations.c.owner, generations.c.status, generations.c.deleted_at)
+            found = row_of(connection, query.where(generations.c.id == generation_id).with_for_update())
+            wanted = found is not None and found["deleted_at"] is None
+            if found is not None and wanted:
+                for values in works:
+                    self._parts.records.add(connection, {**values, "owner": found["owner"]})
+                    if found["status"] == "running":
+                        data = {"step_id": receipt["step_id"], **facts_of(values)}
+                        self._parts.events.add(connection, generation_id, "asset.created", values["id"], data)
+            kept = facts if wanted else {"usage": facts["usage"], "request": None}
+            self._parts.budgets.settled(connection, call_id, amount, source, **kept)
+            return wanted
+
+        if not await self._parts.events.record(generation_id, recording):
+            for values in works:
+                await self._parts.store.forget(values["id"])
+        return result
+
+    async def again(self, receipt: Row) -> Json:
+        """Answer a call from the works of an equal one (`reuse`): their bytes under ids of this call's own."""
+        query = sa.select(assets).where(assets.c.call_id == receipt["job_id"]).order_by(assets.c.id)
+        earlier = await self._parts.db.read(lambda connection: rows_of(connection, query))
+        works = []
+        for position, row in enumerate(earlier):
+            asset_id = asset_id_of(receipt, position)
+            await self._parts.store.copy(row["id"], asset_id)
+            own = {"id": asset_id, "generation_id": receipt["generation_id"], "call_id": receipt["id"]}
+            works.append({**row, **own, "cost_usd": Decimal(0), "reused_from": row["id"], "created_at": now()})
+        said = f"{receipt['model']} was not asked again: the same request was answered from what it made before."
+        return await self.record(receipt, works, Decimal(0), "reused", [said])
 
 
-def facts_of(asset: Mapping[str, Any]) -> dict[str, Any]:
+def asset_id_of(receipt: Row, position: int) -> str:
+    """The id of the n-th work of a call, the same one at every replay."""
+    born = receipt["created_at"] + dt.timedelta(milliseconds=position)
+    return derived_id("asset", born, receipt["id"], position)
+
+
+def asset_values(
+    asset_id: str, receipt: Row, request: MediaRequest, done: Done, share: Decimal | None, file: Spooled
+) -> Json:
+    """The row of an asset, but for its owner."""
+    frozen = request.model_dump(mode="json", exclude_none=True)
+    parents = [*frozen.get("references", ()), *([frozen["image"]] if "image" in frozen else [])]
+    said = {"prompt", "text", "kind", "model", "voice", "references", "image"}
+    return {
+        "id": asset_id,
+        "generation_id": receipt["generation_id"],
+        "call_id": receipt["id"],
+        "type": request.kind,
+        "media_type": file.facts.media_type,
+        "bytes": file.bytes,
+        "sha256": file.sha256,
+        "width": file.facts.width,
+        "height": file.facts.height,
+        "duration_s": file.facts.duration_s,
+        "provider": receipt["vendor"],
+        "model": receipt["model"],
+        "prompt": request.text if isinstance(request, SpeechRequest) else request.prompt,
+        "revised_prompt": done.revised_prompt,
+        "voice": request.voice if isinstance(request, SpeechRequest) else None,
+        "parameters": {name: value for name, value in frozen.items() if name not in said},
+        "cost_usd": share,
+        "parent_ids": parents,
+        "filename": None,
+        "reused_from": None,
+        "created_at": now(),
+    }
+
+
+def facts_of(asset: Mapping[str, Any]) -> Json:
     """What the planner and the events are told of an asset: its id and facts, no address."""
-    names = ("id", "type", "media_type", "width", "height", "duration_s", "bytes", "model")
+    names = ("id", "type", "media_type", "width", "height", "duration_s", "bytes", "model", "reused_from")
     facts = {name: asset[name] for name in names if asset.get(name) is not None}
     if asset.get("cost_usd") is not None:
         facts["cost_usd"] = format(asset["cost_usd"], "f")

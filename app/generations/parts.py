@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
+from typing import Any
 
 from app.accounts.budgets import Budgets
+from app.accounts.lanes import Lanes
 from app.assets.records import Records
 from app.assets.store import Store
-from app.db import Database, generations
-from app.errors import AppError, Conflict
+from app.db import Database
+from app.errors import AppError
 from app.settings import Settings
 from app.telemetry import Metrics
 from app.tools.base import Toolbox
 from providers.errors import ProviderError
-from providers.http import Http, patiently
+from providers.http import Http
 from providers.registry import Registry
 
 from .events import Events
 from .gate import Gate
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything a workflow touches."""
+    """Everything a run touches. `executor` names this process among those that share the database."""
 
     settings: Settings
     db: Database
     events: Events
     budgets: Budgets
+    lanes: Lanes
     records: Records
     store: Store
     http: Http
@@ -42,6 +39,7 @@ class Parts:
     toolbox: Toolbox
     metrics: Metrics
     gate: Gate
+    executor: str
 
     def agent_model(self) -> str:
         """The planner: `AGENT_MODEL`, or the offline one while the keyless stand-in is all there is."""
@@ -63,32 +61,17 @@ class Parts:
         return chosen.model.vendor, chosen.model.id, chosen.warnings
 
 
-async def check_wanted(connection: AsyncConnection, generation_id: str) -> None:
-    """Raise Conflict when a generation was cancelled or deleted: nothing more is bought for it."""
-    query = sa.select(generations.c.status).where(generations.c.id == generation_id)
-    if (await connection.execute(query)).scalar() in (None, "cancelled"):
-        raise Conflict("The generation was cancelled.")
-
-
-async def while_wanted(parts: Parts, generation_id: str, call: Callable[[], Awaitable[T]]) -> T:
-    """Make a paid call with patience, and give up as soon as nobody wants it: a wait of minutes may lie before a try.
-
-    Raises Conflict when the generation was cancelled or deleted, and what the call raises.
-    """
-
-    async def attempt() -> T:
-        async with parts.db.reading() as connection:
-            await check_wanted(connection, generation_id)
-        return await call()
-
-    return await patiently(attempt, max_wait_s=parts.settings.vendor_max_wait_s)
+class Deposed(Exception):
+    """Another process works on this generation now: this one was taken for dead, and must not go on with it."""
 
 
 def problem_of(error: Exception) -> dict[str, Any]:
-    """An error as plain JSON, to cross a step and to be written down."""
+    """An error as plain JSON, to be written down and told to the planner."""
     if isinstance(error, ProviderError | AppError):
         late = {"timed_out": True} if is_timeout(error) else {}
-        return {"code": error.code, "message": str(error), **late}
+        refused = isinstance(error, ProviderError) and error.elsewhere and error.charged is False
+        elsewhere = {"elsewhere": True} if refused else {}
+        return {"code": error.code, "message": str(error), **late, **elsewhere}
     return {"code": "internal_error", "message": f"An internal error happened ({type(error).__name__})."}
 
 
@@ -101,7 +84,7 @@ def is_timeout(error: BaseException) -> bool:
 
 
 class StepFailed(Exception):
-    """An effect that failed, on the workflow's side of its step: `problem` is what `problem_of` made of the error."""
+    """An effect that failed: `problem` is what `problem_of` made of the error."""
 
     def __init__(self, problem: Mapping[str, Any]) -> None:
         super().__init__(problem["message"])
@@ -109,7 +92,7 @@ class StepFailed(Exception):
 
 
 def opened(outcome: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a step returned, or StepFailed where it returned a problem."""
+    """What an effect came to, or StepFailed where that is a problem."""
     if "problem" in outcome:
         raise StepFailed(outcome["problem"])
     return outcome

@@ -10,25 +10,26 @@ from decimal import Decimal
 from typing import Any, cast
 
 import sqlalchemy as sa
-from dbos import DBOS, SetWorkflowID
+from dbos import DBOS
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.accounts.budgets import canonical_json, spending
-from app.db import calls, events, generations, now, steps
+from app.db import calls, generations, now, steps
 from app.errors import Conflict, IdempotencyMismatch, InvalidInput, NotFound
 from app.ids import new_id
 from providers.errors import ProviderError
 from providers.types import Modality
 
+from .claims import UNFINISHED
+from .crew import Crew
 from .events import Event
 from .parts import Parts
-from .workflows import Workflows
+from .sweep import purge
 from .works import Works
 
 log = logging.getLogger(__name__)
 
 TERMINAL = ("completed", "failed", "cancelled")
-BROKEN = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 REST_S = 2.0
 """How long a deletion waits for the requests under way to end."""
 Row = Mapping[str, Any]
@@ -45,6 +46,7 @@ class Order(BaseModel):
     previous_id: str | None = None
     models: dict[str, str] = Field(default_factory=dict)
     max_cost_usd: Decimal | None = None
+    reuse: bool = False
     metadata: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -82,9 +84,10 @@ class Generation:
 class Service:
     """Everything that can be done with generations."""
 
-    def __init__(self, parts: Parts, workflows: Workflows) -> None:
+    def __init__(self, parts: Parts, works: Works, crew: Crew) -> None:
         self._parts = parts
-        self._workflows = workflows
+        self._works = works
+        self._crew = crew
 
     # ---- start ----
 
@@ -111,14 +114,17 @@ class Service:
             "warnings": warnings,
             "created_at": now(),
         }
-        async with self._parts.events.recording(generation_id) as connection:
-            inserted = await connection.execute(self._parts.db.insert_once(generations, **values))
-            if inserted.rowcount:
+
+        def starting(connection: sa.Connection) -> bool:
+            new = self._parts.db.insert_once(connection, generations, values)
+            if new:
                 data = {"status": "queued", "prompt": order.prompt}
-                await self._parts.events.add(connection, generation_id, "generation.created", "begin", data)
-        if not inserted.rowcount:  # another request with the same key was faster
+                self._parts.events.add(connection, generation_id, "generation.created", "begin", data)
+            return new
+
+        if not await self._parts.events.record(generation_id, starting):  # a request with the same key was faster
             return cast(str, await self._by_key(owner, cast(str, idempotency_key), digest)), False
-        await self._launch(generation_id)
+        await self._crew.launch(generation_id)
         return generation_id, True
 
     async def _by_key(self, owner: str, key: str, digest: str) -> str | None:
@@ -140,7 +146,9 @@ class Service:
                 raise InvalidInput(str(error), f"inputs.{position}") from error
         for modality, name in order.models.items():
             try:
-                if modality != "chat":
+                if modality == "chat":
+                    self._parts.planner(name)
+                else:
                     needs = {"image": ("text_to_image",), "speech": ("tts",)}.get(modality, ())
                     chosen = self._parts.registry.catalogue.choose(cast(Modality, modality), name, needs)
                     if needs:  # which heir makes a clip depends on the call: only some start from words
@@ -156,50 +164,12 @@ class Service:
                 raise Conflict("The earlier generation still runs; continue it when it has ended.")
         return warnings
 
-    async def _launch(self, generation_id: str) -> None:
-        """Start the workflow; to start it twice is to start it once, because the id is the workflow's."""
-        with SetWorkflowID(generation_id):
-            await DBOS.start_workflow_async(self._workflows.generate, generation_id)
-
-    async def recover(self) -> None:
-        """Take up what a crash left between two systems: rows without a workflow, or whose workflow broke."""
-        unfinished = sa.select(generations.c.id).where(generations.c.status.in_(("queued", "running")))
-        for row in await self._parts.db.rows(unfinished):
-            workflow = await DBOS.get_workflow_status_async(row["id"])
-            if workflow is None:
-                await self._launch(row["id"])
-            elif workflow.status in BROKEN:
-                problem = {"code": "internal_error", "message": "The run broke and cannot be taken up again."}
-                await self._workflows.fail(row["id"], problem)
-        await self._sweep()
-
-    async def cancel_left(self) -> None:
-        """Stop the jobs that a crash left running for cancelled and deleted generations."""
-        left = await self._parts.db.rows(
-            sa.select(calls)
-            .outerjoin(generations, calls.c.generation_id == generations.c.id)
-            .where(
-                calls.c.state == "submitted",
-                sa.or_(generations.c.status == "cancelled", generations.c.id.is_(None)),  # or deleted
-            )
-        )
-        for receipt in left:
-            await Works(self._parts).cancel(receipt)
-
-    async def _sweep(self) -> None:
-        """Delete what the engine still holds of deleted generations, whose words are in it."""
-        cancelled = await DBOS.list_workflows_async(name="generate", status="CANCELLED", load_output=False)
-        ids = [workflow.workflow_id for workflow in cancelled]
-        query = sa.select(generations.c.id).where(generations.c.id.in_(ids))
-        for generation_id in set(ids) - {row["id"] for row in await self._parts.db.rows(query)}:
-            await DBOS.delete_workflow_async(generation_id, delete_children=True)
-
     # ---- read ----
 
     async def _row(self, owner: str, generation_id: str) -> Row:
         query = sa.select(generations).where(generations.c.id == generation_id, generations.c.owner == owner)
         row = await self._parts.db.row(query)
-        if row is None:
+        if row is None or row["deleted_at"] is not None:
             raise NotFound(f"There is no generation {generation_id!r}.")
         return row
 
@@ -211,7 +181,8 @@ class Service:
         self, owner: str, *, limit: int, before: str | None = None, status: str | None = None
     ) -> list[Generation]:
         """The newest generations, at most `limit`, older than the id `before`."""
-        query = sa.select(generations).where(generations.c.owner == owner).order_by(generations.c.id.desc())
+        mine = sa.select(generations).where(generations.c.owner == owner, generations.c.deleted_at.is_(None))
+        query = mine.order_by(generations.c.id.desc())
         if before is not None:
             query = query.where(generations.c.id < before)
         if status is not None:
@@ -236,8 +207,7 @@ class Service:
         """The generation once it has ended, or as it stands after `timeout_s` seconds."""
         try:
             async with asyncio.timeout(timeout_s):
-                async for _ in self._parts.events.follow(generation_id):
-                    pass
+                await self._parts.events.ended(generation_id)
         except TimeoutError:
             log.debug("generation %s still runs after %s s", generation_id, timeout_s)
         return await self.get(owner, generation_id)
@@ -254,41 +224,52 @@ class Service:
     async def cancel(self, owner: str, generation_id: str) -> Generation:
         """Stop a generation and its jobs at the vendors. Cancelling what has ended changes nothing."""
         await self._row(owner, generation_id)
-        running = sa.update(generations).where(
-            generations.c.id == generation_id, generations.c.status.in_(("queued", "running"))
-        )
-        async with self._parts.events.recording(generation_id) as connection:
-            changed = await connection.execute(
-                running.values(status="cancelled", stop_reason="cancelled", completed_at=now())
-            )
-            if changed.rowcount:
-                await connection.execute(
-                    sa.update(steps)
-                    .where(steps.c.generation_id == generation_id, steps.c.status == "running")
-                    .values(status="cancelled", completed_at=now())
-                )
-                data = {"status": "cancelled", "stop_reason": "cancelled"}
-                await self._parts.events.add(connection, generation_id, "generation.cancelled", "end", data)
-        if changed.rowcount:
-            await DBOS.cancel_workflow_async(generation_id, cancel_children=True)
+        if await self._stop(generation_id, {}):
+            self._parts.metrics.generations.labels("cancelled", "cancelled").inc()
         if (await self._row(owner, generation_id))["status"] == "cancelled":  # also jobs an earlier try did not stop
-            works, jobs = Works(self._parts), await self._parts.budgets.under_way(generation_id)
-            await asyncio.gather(*(works.cancel(receipt) for receipt in jobs))
+            await self._cancel_jobs(generation_id)
         return await self.get(owner, generation_id)
 
-    async def delete(self, owner: str, generation_id: str) -> None:
-        """Delete a generation with its assets; a running one is cancelled first. Its receipts keep the amounts only."""
-        await self.cancel(owner, generation_id)
-        if await self._parts.gate.at_rest(generation_id, REST_S):  # else the next start does it
-            await DBOS.delete_workflow_async(generation_id, delete_children=True)
-        async with self._parts.db.transaction() as connection:
-            await connection.execute(sa.delete(generations).where(generations.c.id == generation_id))
-            for table in (steps, events):
-                await connection.execute(sa.delete(table).where(table.c.generation_id == generation_id))
-            await connection.execute(
-                sa.update(calls).where(calls.c.generation_id == generation_id).values(request=None, result=None)
+    async def _stop(self, generation_id: str, marks: Mapping[str, Any]) -> bool:
+        """Cancel what still runs; whether it did. `marks` are written to the row in any case."""
+        data = {"status": "cancelled", "stop_reason": "cancelled"}
+
+        def stopping(connection: sa.Connection) -> bool:
+            mine = sa.update(generations).where(generations.c.id == generation_id)
+            if marks:
+                connection.execute(mine, dict(marks))
+            running = mine.where(generations.c.status.in_(UNFINISHED))
+            if not connection.execute(running, {**data, "completed_at": now()}).rowcount:
+                return False
+            open_steps = sa.update(steps).where(steps.c.generation_id == generation_id, steps.c.status == "running")
+            connection.execute(open_steps, {"status": "cancelled", "completed_at": now()})
+            in_line = sa.select(calls.c.id).where(
+                calls.c.generation_id == generation_id, calls.c.state == "reserved", calls.c.admitted_at.is_(None)
             )
-        # Read now: a work that was on its way may have been kept until its generation was gone, but not after that.
-        for asset in (await self._parts.records.of_generations([generation_id]))[generation_id]:
-            await self._parts.records.remove(asset["id"])
-            await self._parts.store.forget(asset["id"])
+            over = {"code": "cancelled", "message": "The generation was cancelled before this call was made."}
+            for call_id in connection.execute(in_line).scalars().all():
+                self._parts.budgets.released(connection, call_id, over)
+            self._parts.events.add(connection, generation_id, "generation.cancelled", "end", data)
+            return True
+
+        stopped = await self._parts.events.record(generation_id, stopping, ends=True)
+        if stopped:
+            self._parts.gate.give_up(generation_id)
+            await DBOS.cancel_workflow_async(generation_id, cancel_children=True)
+        return stopped
+
+    async def _cancel_jobs(self, generation_id: str) -> None:
+        jobs = await self._parts.budgets.under_way(generation_id)
+        await asyncio.gather(*(self._works.cancel(receipt) for receipt in jobs))
+
+    async def delete(self, owner: str, generation_id: str) -> None:
+        """Delete a generation with its assets; a running one is cancelled first. Its receipts keep the amounts only.
+
+        It is gone from here on for everybody who asks. What breaks off behind that, or is still on its way from a
+        vendor, the sweep finishes.
+        """
+        await self._row(owner, generation_id)
+        await self._stop(generation_id, {"deleted_at": now(), "idempotency_key": None})
+        await self._cancel_jobs(generation_id)
+        if await self._parts.gate.at_rest(generation_id, REST_S):
+            await purge(self._parts, generation_id)

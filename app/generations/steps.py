@@ -1,49 +1,34 @@
-"""The effects of a run, each one a durable step: what the loop and the tools may do to the world.
+"""The effects of a tool call: what the tools may do to the world.
 
-Ids and facts cross a step, bytes never do. A step that a crash interrupted runs again; the receipts make sure that
-nothing is bought twice by that.
+Each is written down as it happens, under an identity that follows from its place in the run; asked for again after a
+crash, it gives what it came to, and nothing is bought twice. Ids and facts are kept, bytes never.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Awaitable, Callable
+from typing import Any
 
-from dbos import DBOS
-
-from app.tools.base import Made
+from app.tools.base import Made, Prepared
 from providers.catalogue import Catalogue
 from providers.errors import ProviderError
-from providers.types import MediaRequest, Message, Modality
+from providers.types import Message, Modality
 
+from .journal import Frame
 from .parts import Parts, StepFailed, opened
 from .turns import Turn, Turns
-from .works import Works
+from .works import Order, Works
 
-
-@dataclass(frozen=True)
-class Frame:
-    """What every step of one generation needs to know; fixed when the generation begins."""
-
-    generation_id: str
-    owner: str
-    agent: tuple[str, str]
-    """Vendor and model of the planner."""
-    pins: Mapping[str, str]
-    cap_usd: Decimal | None
-
-
-def step_id(generation_id: str, turn: int, position: int = 0) -> str:
-    """The id of a model turn (position 0) or of its n-th tool call; the same at every replay."""
-    return f"step_{generation_id.removeprefix('gen_')}_{turn:02d}_{position:02d}"
+MOST_VENDORS = 3
+"""How many vendors are asked for one work before it has failed."""
 
 
 class ToolContext:
     """The `Context` of one tool call."""
 
-    def __init__(self, parts: Parts, frame: Frame, step: str) -> None:
+    def __init__(self, parts: Parts, works: Works, frame: Frame, step: str) -> None:
         self._parts = parts
+        self._works = works
         self._frame = frame
         self._step = step
         self._calls = 0
@@ -71,8 +56,7 @@ class ToolContext:
             messages=(Message(role="system", content=instructions), Message(role="user", content=text)),
             cap_usd=self._frame.cap_usd,
         )
-        outcome = await DBOS.run_step_async({"name": "write"}, Turns(self._parts).complete, turn)
-        written = str(opened(outcome)["reply"]["content"])
+        written = str(opened(await Turns(self._parts).complete(turn))["reply"]["content"])
         if not written.strip():
             raise StepFailed({"code": "empty", "message": "The enhancer wrote nothing; use the prompt as it is."})
         return written
@@ -87,18 +71,37 @@ class ToolContext:
             return self._frame.agent
         return vendor, model
 
-    async def make(self, request: MediaRequest, warnings: tuple[str, ...] = ()) -> Made:
-        works, call = Works(self._parts), self._next_call()
-        frame = self._frame
-        outcome = await DBOS.run_step_async(
-            {"name": "submit"}, works.submit, frame.generation_id, self._step, call, request, frame.cap_usd
-        )
-        if "job" in opened(outcome):
-            outcome = await DBOS.run_step_async(
-                {"name": "collect", "preemptible": True}, works.collect, frame.generation_id, self._step, call
-            )
+    async def make(self, prepare: Callable[[], Awaitable[Prepared]]) -> Made:
+        order: Order | None = None
+        asked: list[str] = []
+        while True:
+            call = self._next_call()
+            earlier = await self._works.ordered(call) if self._frame.again else None
+            order = earlier or order or Order(*await prepare())
+            outcome = await self._works.make(self._frame, self._step, call, order)
+            asked.append(order.request.model)
+            said = order.warnings
+            order = self._elsewhere(order, outcome.get("problem"), asked)
+            if order is None:
+                break
         done = opened(outcome)
-        return Made(tuple(done["assets"]), (*warnings, *done["warnings"]))
+        return Made(tuple(done["assets"]), (*said, *done["warnings"]))
+
+    def _elsewhere(self, order: Order, problem: Any, asked: list[str]) -> Order | None:
+        """The same request for another model, after a definite refusal to start: one that can do the same, and only
+        where the request did not insist on a model."""
+        request = order.request
+        if not problem or not problem.get("elsewhere") or self.pinned(request.kind) or len(asked) >= MOST_VENDORS:
+            return None
+        refused = self.catalogue.get(request.model)
+        if refused is None:
+            return None
+        for model in self.catalogue.equals(refused, request):
+            if model.name not in asked and (problem["code"] == "model_gone" or model.vendor != refused.vendor):
+                said = f"{refused.id} could not start ({problem['message']}) {model.id} was asked instead."
+                moved = request.model_copy(update={"model": model.name})
+                return Order(moved, (*order.warnings, said))
+        return None
 
     async def asset_type(self, asset_id: str) -> str:
         return str((await self._parts.records.get(self._frame.owner, asset_id))["type"])

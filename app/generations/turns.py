@@ -7,28 +7,43 @@ turn is taken anew under an identity of its own, because nothing can be decided 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
+
+import sqlalchemy as sa
 
 from app.accounts.budgets import Intent, canonical_json
 from app.assets.probe import fitted
 from app.errors import AppError, BudgetExceeded, Conflict
 from providers.catalogue import Model, round_up
 from providers.errors import ProviderError
-from providers.types import ChatReply, ChatRequest, Media, Message, ToolSpec
+from providers.types import ChatRequest, Media, Message, ToolSpec
 
-from .parts import Parts, check_wanted, problem_of, while_wanted
+from .claims import check
+from .line import Line, Waiting
+from .parts import Parts, problem_of
 
-MAX_ATTEMPTS = 5
+MAX_ATTEMPTS = 20
 SEEN_SIDE = 1024  # pixels: what a model needs to recognise a picture, and few tokens
 RESERVED_OUTPUT_TOKENS = 2000
 TOKENS_OF_A_PICTURE = 1500
 
+Json = dict[str, Any]
+LOST = {"code": "lost_in_crash", "message": "The process ended while this model turn was under way."}
+
+
+def nothing_more(connection: sa.Connection, *said: Any) -> None:
+    """For turns that are no steps of their own."""
+
 
 @dataclass(frozen=True)
 class Turn:
-    """One chat call to make. `step_id` names it; its attempts get numbers behind it."""
+    """One chat call to make. `step_id` names it; its attempts get numbers behind it.
+
+    `opening` and `closing` are written together with the receipt: the step it is shown as.
+    """
 
     generation_id: str
     owner: str
@@ -39,6 +54,8 @@ class Turn:
     tools: tuple[ToolSpec, ...] = ()
     tools_allowed: bool = True
     cap_usd: Decimal | None = None
+    opening: Callable[[sa.Connection], None] = nothing_more
+    closing: Callable[[sa.Connection, Mapping[str, Any]], None] = nothing_more
 
 
 class Turns:
@@ -46,40 +63,55 @@ class Turns:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._line = Line(parts)
 
-    async def complete(self, turn: Turn) -> dict[str, Any]:
+    async def complete(self, turn: Turn) -> Json:
         """`{"reply": ...}` or `{"problem": ...}`, as plain JSON; the same again when asked again after a crash."""
-        async with self._parts.gate.passing():
-            try:
-                call_id, earlier = await self._reserve(turn)
-            except (BudgetExceeded, Conflict) as error:
-                return {"problem": problem_of(error)}
-            return earlier if earlier is not None else await self._call(turn, call_id)
+        intent = self._intent(turn)
+        admitted = self._parts.lanes.free(intent.lane)
 
-    async def _reserve(self, turn: Turn) -> tuple[str, dict[str, Any] | None]:
-        """The first attempt not yet made, its receipt written; or the outcome of one that was finished."""
-        problem = {"code": "lost_in_crash", "message": "The process ended while this model turn was under way."}
+        def reserving(connection: sa.Connection) -> tuple[str, bool, Json | None]:
+            turn.opening(connection)
+            call_id, leaves, outcome = self._reserve(connection, turn, intent, admitted)
+            if outcome is not None:
+                turn.closing(connection, outcome)
+            return call_id, leaves, outcome
+
+        call_id, leaves, outcome = await self._parts.db.write(reserving)
+        return outcome if outcome is not None else await self._call(turn, intent.lane, call_id, leaves)
+
+    def _reserve(
+        self, connection: sa.Connection, turn: Turn, intent: Intent, admitted: bool
+    ) -> tuple[str, bool, Json | None]:
+        """The attempt to make and whether it may leave at once; or the outcome of one that was finished."""
+        budgets = self._parts.budgets
         for attempt in range(1, MAX_ATTEMPTS + 1):
-            intent = self._intent(turn, f"{turn.step_id}.{attempt}")
-            async with self._parts.db.transaction() as connection:
-                row = await self._parts.budgets.reserve(connection, intent, turn.cap_usd)
-                if row is None:
-                    await check_wanted(connection, turn.generation_id)
-                    return intent.id, None
-                if row["state"] == "settled":
-                    return intent.id, row["result"]
-                if row["state"] == "reserved":
-                    await self._parts.budgets.unknown(connection, intent.id, problem)
-                elif row["result"] is not None:  # it failed while the process lived
-                    return intent.id, row["result"]
-        return turn.step_id, {"problem": {**problem, "message": "This model turn was lost in a crash too often."}}
+            call_id = f"{turn.step_id}.{attempt}"
+            row = budgets.find(connection, call_id)
+            if row is None:
+                try:
+                    check(connection, turn.generation_id, self._parts.executor)
+                    budgets.reserve(connection, replace(intent, id=call_id), turn.cap_usd, admitted=admitted)
+                except (BudgetExceeded, Conflict) as error:
+                    return call_id, False, {"problem": problem_of(error)}
+                return call_id, admitted, None
+            if row["result"] is not None:
+                return call_id, False, dict(row["result"])
+            if row["state"] == "reserved" and row["admitted_at"] is None:
+                return call_id, False, None  # it stood in line when the process died, so it never left
+            if row["state"] == "reserved":
+                budgets.unknown(connection, call_id, LOST)
+        too_often = {**LOST, "message": "This model turn was lost in a crash too often."}
+        return turn.step_id, False, {"problem": too_often}
 
-    def _intent(self, turn: Turn, call_id: str) -> Intent:
+    def _intent(self, turn: Turn) -> Intent:
         text = canonical_json([message.model_dump() for message in turn.messages])
         return Intent(
-            id=call_id,
+            id="",
             generation_id=turn.generation_id,
             step_id=turn.step_id,
+            owner=turn.owner,
+            lane=f"{turn.vendor}.chat",
             vendor=turn.vendor,
             model=turn.model,
             modality="chat",
@@ -88,42 +120,54 @@ class Turns:
             estimate_usd=estimate(self._parts.registry.catalogue.get(turn.model), turn),
         )
 
-    async def _call(self, turn: Turn, call_id: str) -> dict[str, Any]:
-        parts = self._parts
-        family = parts.registry.family(turn.vendor)
-        row = parts.registry.catalogue.get(turn.model)
-        try:
-            images = await self._images(turn)
-            request = ChatRequest(
-                model=row.wire_id if row else turn.model,
-                messages=turn.messages,
-                tools=turn.tools,
-                tools_allowed=turn.tools_allowed,
-                images=images,
-            )
-            reply = await while_wanted(parts, turn.generation_id, lambda: family.complete(request))
-        except (ProviderError, AppError) as error:
-            return await self._failed(call_id, error)
-        return await self._settle(call_id, reply)
+    async def _call(self, turn: Turn, lane: str, call_id: str, admitted: bool) -> Json:
+        async def refused(error: ProviderError) -> Json:
+            return await self._failed(turn, call_id, error)
 
-    async def _settle(self, call_id: str, reply: ChatReply) -> dict[str, Any]:
+        async def send() -> Json:
+            return await self._send(turn, call_id)
+
+        waiting = Waiting(call_id, turn.generation_id, turn.step_id, lane)
+        try:
+            return await self._line.through(waiting, send, refused, admitted=admitted)
+        except AppError as error:  # nobody wants it any more, or a picture is gone: nothing was sent
+            return await self._failed(turn, call_id, error)
+
+    async def _send(self, turn: Turn, call_id: str) -> Json:
+        parts = self._parts
+        row = parts.registry.catalogue.get(turn.model)
+        request = ChatRequest(
+            model=row.wire_id if row else turn.model,
+            messages=turn.messages,
+            tools=turn.tools,
+            tools_allowed=turn.tools_allowed,
+            images=await self._images(turn),
+        )
+        reply = await parts.registry.family(turn.vendor).complete(request)
         result = {"reply": reply.model_dump(mode="json")}
         usage = reply.usage.model_dump() if reply.usage else None
         source = "usage" if reply.cost_usd is not None else None
-        async with self._parts.db.transaction() as connection:
-            await self._parts.budgets.settled(connection, call_id, reply.cost_usd, source, usage=usage, result=result)
+
+        def settling(connection: sa.Connection) -> None:
+            parts.budgets.settled(connection, call_id, reply.cost_usd, source, usage=usage, result=result)
+            turn.closing(connection, result)
+
+        await parts.events.record(turn.generation_id, settling)
         return result
 
-    async def _failed(self, call_id: str, error: ProviderError | AppError) -> dict[str, Any]:
+    async def _failed(self, turn: Turn, call_id: str, error: ProviderError | AppError) -> Json:
         """Nothing is owed after a definite refusal; anything else may be owed (DESIGN 6.8)."""
-        problem = problem_of(error)
-        async with self._parts.db.transaction() as connection:
-            if isinstance(error, AppError) or error.charged is False:
-                await self._parts.budgets.released(connection, call_id, problem)
-            else:
-                await self._parts.budgets.unknown(connection, call_id, problem)
-            await self._parts.budgets.remember(connection, call_id, {"problem": problem})
-        return {"problem": problem}
+        outcome = {"problem": problem_of(error)}
+        released = isinstance(error, AppError) or error.charged is False
+
+        def closing(connection: sa.Connection) -> None:
+            budgets = self._parts.budgets
+            (budgets.released if released else budgets.unknown)(connection, call_id, outcome["problem"])
+            budgets.remember(connection, call_id, outcome)
+            turn.closing(connection, outcome)
+
+        await self._parts.events.record(turn.generation_id, closing)
+        return outcome
 
     async def _images(self, turn: Turn) -> dict[str, Media]:
         """The pictures the model is to see, scaled down."""

@@ -1,7 +1,8 @@
 """Works: one paid media call each, from its receipt to the assets in the store.
 
 Written down before the request leaves, and again before the first poll. After a crash a job is polled, never submitted
-again; a submit whose outcome was lost is `unknown`, and never sent again by itself.
+again; a submit whose outcome was lost is looked for at vendors that list their jobs, and else is `unknown` and never
+sent again by itself.
 """
 
 from __future__ import annotations
@@ -10,21 +11,21 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 
 from app.accounts.budgets import Intent, Row, canonical_json
-from app.db import calls, generations, now
+from app.db import assets, calls, generations, now, row_of
 from app.errors import AppError, StoreFailed
 from providers.base import Family
 from providers.catalogue import Model, media_cost, media_price, round_up
-from providers.errors import DownloadFailed, JobLost, MalformedAnswer, ProviderError
+from providers.errors import DownloadFailed, JobLost, ProviderError
 from providers.http import patiently
 from providers.types import (
     Done,
-    ImageRequest,
     Media,
     MediaRequest,
     Pending,
@@ -32,11 +33,16 @@ from providers.types import (
     media_request,
 )
 
-from .keeping import Keeper, facts_of
-from .parts import Parts, check_wanted, problem_of, while_wanted
+from .claims import check
+from .journal import Frame
+from .keeping import Keeper
+from .line import Line, Waiting
+from .pace import Pace
+from .parts import Parts, problem_of
 
 log = logging.getLogger(__name__)
 
+Json = dict[str, Any]
 PROGRESS_STEP = 0.05
 MAX_PAUSE_S = 30.0
 LOST = {
@@ -46,216 +52,318 @@ LOST = {
 }
 
 
+@dataclass(frozen=True)
+class Order:
+    """A media request with its model chosen, and what has to be said about the choice."""
+
+    request: MediaRequest
+    warnings: tuple[str, ...] = ()
+
+
 class Works:
     """Submits, collects and keeps media."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._keeper = Keeper(parts)
+        self._line = Line(parts)
+        self._pace = Pace()
+
+    async def ordered(self, call_id: str) -> Order | None:
+        """What was asked for under this identity before a crash, whatever would be chosen now."""
+        row = await self._parts.db.row(sa.select(calls).where(calls.c.id == call_id))
+        if row is None or row["request"] is None:
+            return None
+        return Order(media_request.validate_python(row["request"]), tuple(row["warnings"] or ()))
+
+    # ---- make ----
+
+    async def make(self, frame: Frame, step_id: str, call_id: str, order: Order) -> Json:
+        """Hire the vendor and keep what it makes: `{"assets": [...], "warnings": [...]}` or `{"problem": ...}`; and the
+        same again, without hiring it again, when asked again after a crash."""
+        try:
+            model = self._model(order.request.model)
+            intent = await self._intent(frame, step_id, call_id, order, model)
+            admitted = self._parts.lanes.free(intent.lane)
+            row, new = await self._parts.db.write(lambda connection: self._reserve(connection, frame, intent, admitted))
+        except (ProviderError, AppError) as error:
+            return {"problem": problem_of(error)}
+        if row["result"] is not None:
+            return dict(row["result"])
+        if row["amount_source"] == "reused":
+            return await self._reused(row)
+        if row["state"] == "submitted":
+            return await self.collect(row)
+        if not new and row["admitted_at"] is not None:
+            admitted = False
+            if (outcome := await self._left_before(row, order.request)) is not None:
+                return outcome
+        outcome = await self._send(row, order.request, admitted=admitted)
+        return await self.collect(await self._parts.budgets.get(call_id)) if "job" in outcome else outcome
+
+    def _reserve(self, connection: sa.Connection, frame: Frame, intent: Intent, admitted: bool) -> tuple[Row, bool]:
+        """The receipt, and whether it is new."""
+        budgets = self._parts.budgets
+        if (row := budgets.find(connection, intent.id)) is not None:
+            return row, False
+        check(connection, frame.generation_id, self._parts.executor)
+        equal = self._equal(connection, intent) if frame.reuse else None
+        if equal is not None:
+            budgets.reserve(connection, replace(intent, estimate_usd=Decimal(0)), None, admitted=False)
+            budgets.settled(connection, intent.id, Decimal(0), "reused", job_id=equal)
+        else:
+            budgets.reserve(connection, intent, frame.cap_usd, admitted=admitted)
+        found = budgets.find(connection, intent.id)
+        assert found is not None
+        return found, True
+
+    def _equal(self, connection: sa.Connection, intent: Intent) -> str | None:
+        """The id of a call that made the very same thing for the same owner, and whose works are all there."""
+        query = (
+            sa.select(calls.c.id, calls.c.result)
+            .where(
+                calls.c.owner == intent.owner,
+                calls.c.request_digest == intent.request_digest,
+                calls.c.state == "settled",
+                calls.c.amount_source.is_distinct_from("reused"),
+                calls.c.result.is_not(None),
+            )
+            .order_by(calls.c.settled_at.desc())
+            .limit(5)
+        )
+        for row in connection.execute(query).mappings().all():
+            made = len(row["result"].get("assets", ()))
+            count = sa.select(sa.func.count()).select_from(assets).where(assets.c.call_id == row["id"])
+            if made and connection.execute(count).scalar_one() == made:
+                return str(row["id"])
+        return None
+
+    async def _reused(self, row: Row) -> Json:
+        try:
+            return await self._keeper.again(row)
+        except AppError as error:
+            return await self._close(row["id"], "settled", problem_of(error), Decimal(0), "reused")
+
+    async def _intent(self, frame: Frame, step_id: str, call_id: str, order: Order, model: Model) -> Intent:
+        frozen = order.request.model_dump(mode="json")
+        estimate = media_price(model, order.request)
+        inputs = {asset_id: await self._sha256(asset_id) for asset_id in input_ids(order.request)}
+        same = canonical_json([model.name, {**frozen, "model": ""}, inputs])
+        for asset_id, digest in inputs.items():  # the same bytes are the same input, whatever their id
+            same = same.replace(asset_id, digest)
+        return Intent(
+            id=call_id,
+            generation_id=frame.generation_id,
+            step_id=step_id,
+            owner=frame.owner,
+            lane=f"{model.vendor}.{order.request.kind}",
+            vendor=model.vendor,
+            model=model.id,
+            modality=order.request.kind,
+            request_digest=hashlib.sha256(same.encode()).hexdigest(),
+            request=frozen,
+            estimate_usd=None if estimate is None else round_up(estimate),
+            warnings=order.warnings,
+        )
+
+    async def _sha256(self, asset_id: str) -> str:
+        row = await self._parts.db.row(sa.select(assets.c.sha256).where(assets.c.id == asset_id))
+        return str(row["sha256"]) if row is not None else asset_id
 
     # ---- submit ----
 
-    async def submit(
-        self, generation_id: str, step_id: str, call_id: str, request: MediaRequest, cap_usd: Decimal | None
-    ) -> dict[str, Any]:
-        """Hire the vendor. Returns `{"assets": [...]}` when it was quick, `{"job": call id}` when there is a job to
-        collect, or `{"problem": ...}`; and the same again when asked again after a crash."""
-        async with self._parts.gate.passing():
-            return await self._submit(generation_id, step_id, call_id, request, cap_usd)
+    async def _send(self, row: Row, request: MediaRequest, *, admitted: bool) -> Json:
+        call_id = row["id"]
 
-    async def _submit(
-        self, generation_id: str, step_id: str, call_id: str, request: MediaRequest, cap_usd: Decimal | None
-    ) -> dict[str, Any]:
+        async def refused(error: ProviderError) -> Json:
+            return await self._refused(row, error)
+
+        async def send() -> Json:
+            return await self._submit(row, request)
+
+        waiting = Waiting(call_id, row["generation_id"], row["step_id"], row["lane"])
         try:
-            model = self._model(request.model)
-            intent = self._intent(generation_id, step_id, call_id, request, model)
-            async with self._parts.db.transaction() as connection:
-                row = await self._parts.budgets.reserve(connection, intent, cap_usd)
-                if row is None:
-                    await check_wanted(connection, generation_id)
-        except (ProviderError, AppError) as error:
-            return {"problem": problem_of(error)}
-        family = self._parts.registry.family(model.vendor)
-        if row is not None:
-            if row["state"] == "submitted":
-                return {"job": call_id}
-            if row["result"] is not None:
-                return dict(row["result"])
-            if kept := await self._kept_before(row, request):
-                return kept
-            if not family.resubmittable:
-                return await self._close(call_id, "unknown", LOST)
-        return await self._send(family, model, generation_id, call_id, request)
-
-    def _intent(self, generation_id: str, step_id: str, call_id: str, request: MediaRequest, model: Model) -> Intent:
-        frozen = request.model_dump(mode="json")
-        estimate = media_price(model, request)
-        return Intent(
-            id=call_id,
-            generation_id=generation_id,
-            step_id=step_id,
-            vendor=model.vendor,
-            model=model.id,
-            modality=request.kind,
-            request_digest=hashlib.sha256(canonical_json(frozen).encode()).hexdigest(),
-            request=frozen,
-            estimate_usd=None if estimate is None else round_up(estimate),
-        )
-
-    async def _send(
-        self, family: Family, model: Model, generation_id: str, call_id: str, request: MediaRequest
-    ) -> dict[str, Any]:
-        sent = request.model_copy(update={"model": model.id})
-        try:
-            media = await self._media(sent)
-            answer = await while_wanted(self._parts, generation_id, lambda: family.submit(sent, media))
-        except ProviderError as error:
-            return await self._refused(call_id, error)
+            return await self._line.through(waiting, send, refused, admitted=admitted)
         except AppError as error:  # an input could not be read, or nobody wants it any more: nothing was sent
             return await self._close(call_id, "released", problem_of(error))
-        if isinstance(answer, Done):
-            return await self._kept(family, model, call_id, sent, answer)
-        async with self._parts.db.transaction() as connection:
-            await self._parts.budgets.submitted(
-                connection, call_id, answer.model_dump(mode="json"), answer.estimated_cost_usd
-            )
-            cancelled = await self._is_cancelled(connection, call_id)
-        if cancelled:  # the cancellation came while the request was on its way
-            await self.cancel(await self._parts.budgets.get(call_id))
-        return {"job": call_id}
 
-    async def _is_cancelled(self, connection: Any, call_id: str) -> bool:
-        query = (
-            sa.select(generations.c.status)
-            .join(calls, calls.c.generation_id == generations.c.id)
-            .where(calls.c.id == call_id)
-        )
-        status: str | None = (await connection.execute(query)).scalar()
-        return status in (None, "cancelled")  # None: deleted
+    async def _submit(self, row: Row, request: MediaRequest) -> Json:
+        family, model = self._parts.registry.family(row["vendor"]), self._model(f"{row['vendor']}/{row['model']}")
+        sent = request.model_copy(update={"model": model.id})
+        answer = await family.submit(sent, await self._media(sent))
+        if isinstance(answer, Done):
+            return await self._kept(family, model, row, sent, answer)
+        await self._accepted(row, answer)
+        return {"job": row["id"]}
+
+    async def _accepted(self, row: Row, ticket: Ticket) -> None:
+        """A vendor has the job: write its id down before anything else. When nobody wants it any more, stop it."""
+
+        def accepting(connection: sa.Connection) -> bool:
+            data = ticket.model_dump(mode="json")
+            self._parts.budgets.submitted(connection, row["id"], data, ticket.estimated_cost_usd)
+            query = sa.select(generations.c.status, generations.c.deleted_at)
+            found = row_of(connection, query.where(generations.c.id == row["generation_id"]))
+            return found is not None and found["status"] != "cancelled" and found["deleted_at"] is None
+
+        if not await self._parts.db.write(accepting):
+            await self.cancel(await self._parts.budgets.get(row["id"]))
 
     async def _media(self, request: MediaRequest) -> dict[str, Media]:
         """The inputs the request names by id, as bytes."""
-        ids = [*getattr(request, "references", ()), *([image] if (image := getattr(request, "image", None)) else [])]
         found: dict[str, Media] = {}
-        for asset_id in ids:
+        for asset_id in input_ids(request):
             row = await self._parts.records.any_owner(asset_id)
             data = b"".join([chunk async for chunk in self._parts.store.stream(asset_id)])
             found[asset_id] = Media(row["media_type"], data)
         return found
 
+    # ---- lost answers ----
+
+    async def _left_before(self, row: Row, request: MediaRequest) -> Json | None:
+        """What to do about a request that may have left before a crash; None: it did not, or costs nothing: send it."""
+        family = self._parts.registry.family(row["vendor"])
+        if family.resubmittable:
+            return None
+        return await self._reconciled(family, row, request, LOST)
+
+    async def _reconciled(
+        self, family: Family, row: Row, request: MediaRequest, problem: Mapping[str, Any]
+    ) -> Json | None:
+        """A lost submit, looked for at the vendor: `{"job": ...}`; None when the vendor never got it, so that it is in
+        line again; else closed as unknown."""
+        sent = request.model_copy(update={"model": row["model"]})
+        begun = row["admitted_at"]
+        try:
+            for wait_s in (0.0, family.list_lag_s):
+                await asyncio.sleep(max(0.0, wait_s - (now() - begun).total_seconds()))
+                found = await patiently(lambda: family.find(sent, begun), max_wait_s=60)
+                if found is None:
+                    return await self._close(row["id"], "unknown", problem)
+                for ticket in found:
+                    if await self._adopt(row, ticket):
+                        return {"job": row["id"]}
+        except ProviderError as error:
+            log.warning("%s: could not be asked about a lost request: %s", row["vendor"], error)
+            return await self._close(row["id"], "unknown", problem)
+        await self._parts.db.write(lambda connection: self._parts.budgets.back_in_line(connection, row["id"], now()))
+        return None
+
+    async def _adopt(self, row: Row, ticket: Ticket) -> bool:
+        """Take a job found at the vendor for this call's own, unless it is another call's."""
+
+        def adopting(connection: sa.Connection) -> bool:
+            taken = sa.select(calls.c.id).where(calls.c.vendor == row["vendor"], calls.c.job_id == ticket.job_id)
+            if connection.execute(taken).first() is not None:
+                return False
+            self._parts.budgets.submitted(connection, row["id"], ticket.model_dump(mode="json"), None)
+            return True
+
+        return await self._parts.db.write(adopting)
+
     # ---- collect ----
 
-    async def collect(self, generation_id: str, step_id: str, call_id: str) -> dict[str, Any]:
-        """Poll a job until it is over, and keep what it made: `{"assets": [...]}` or `{"problem": ...}`.
+    async def collect(self, row: Row) -> Json:
+        """Poll a job until it is over, and keep what it made.
 
         A poll without an answer is no verdict, and a download that fails is made again after the next poll. Past the
-        modality's deadline the job is left to itself: its id and its reservation stay in the receipt.
+        modality's deadline the job is left to itself: its id and its reservation stay in the receipt, and `Sweep`
+        finishes it later.
         """
-        row = await self._parts.budgets.get(call_id)
         if row["result"] is not None:
             return dict(row["result"])
-        model = self._model(f"{row['vendor']}/{row['model']}")
-        family = self._parts.registry.family(row["vendor"])
-        request = media_request.validate_python(row["request"])
-        if kept := await self._kept_before(row, request):
-            return kept
-        ticket = Ticket.model_validate(row["ticket"])
-        deadline = row["submitted_at"].timestamp() + self._parts.settings.deadline_s(row["modality"])
+        family, ticket = self._parts.registry.family(row["vendor"]), Ticket.model_validate(row["ticket"])
+        begun = row["submitted_at"].timestamp()
+        limit_s = self._parts.settings.deadline_s(row["modality"])
         shown, failures = -1.0, 0
-        while now().timestamp() < deadline:
-            try:
-                state = await family.poll(ticket)
-                if isinstance(state, Done):
-                    return await self._kept(family, model, call_id, request, state, ticket)
-                shown = await self._show(generation_id, step_id, call_id, state, shown)
-            except ProviderError as error:
-                if error.permanent:
-                    return await self._refused(call_id, error)
-                log.warning("%s: no verdict on job %s: %s", row["vendor"], ticket.job_id, error)
-                failures += isinstance(error, DownloadFailed)
-            except StoreFailed as error:
-                log.warning("%s: job %s is done and cannot be kept yet: %s", row["vendor"], ticket.job_id, error)
+        while (elapsed_s := now().timestamp() - begun) < limit_s:
+            state = await self._parts.gate.shielded(row["generation_id"], self.ask(row))
+            if isinstance(state, dict):
+                return state
+            if isinstance(state, Pending):
+                shown, failures = await self._show(row, state, shown), 0
+            else:
                 failures += 1
-            await asyncio.sleep(max(family.poll_every_s, min(0.25 * 2**failures, MAX_PAUSE_S) if failures else 0))
+            key = f"{row['vendor']}/{row['model']}"
+            pause_s = self._pace.pause_s(key, elapsed_s, family.poll_every_s, family.least_poll_s)
+            pause_s = max(pause_s, min(0.25 * 2**failures, MAX_PAUSE_S)) if failures else pause_s
+            await asyncio.sleep(min(pause_s, max(limit_s - elapsed_s, 0.0)))
         return {
             "problem": {
                 "code": "deadline",
                 "timed_out": True,
-                "message": f"{model.id} was still working when the time for it ran out; its job {ticket.job_id} is "
-                "kept, and may still cost what was reserved.",
+                "message": f"{row['model']} was still working when the time for it ran out; its job {ticket.job_id} is "
+                "kept, may still cost what was reserved, and its work is added when it comes.",
             }
         }
 
-    async def _show(self, generation_id: str, step_id: str, call_id: str, state: Pending, shown: float) -> float:
+    async def ask(self, row: Row) -> Json | Pending | None:
+        """One question about a job, and what follows from its answer: the outcome, how far it is, or None where there
+        was no verdict."""
+        family, model = self._parts.registry.family(row["vendor"]), self._model(f"{row['vendor']}/{row['model']}")
+        request, ticket = media_request.validate_python(row["request"]), Ticket.model_validate(row["ticket"])
+        try:
+            state = await family.poll(ticket)
+            if isinstance(state, Pending):
+                return state
+            self._pace.learn(model.name, (now() - row["submitted_at"]).total_seconds())
+            return await self._kept(family, model, row, request, state, ticket)
+        except ProviderError as error:
+            if error.permanent:
+                return await self._refused(row, error)
+            log.warning("%s: no verdict on job %s: %s", row["vendor"], ticket.job_id, error)
+        except StoreFailed as error:
+            log.warning("%s: job %s is done and cannot be kept yet: %s", row["vendor"], ticket.job_id, error)
+        return None
+
+    async def _show(self, row: Row, state: Pending, shown: float) -> float:
         """Tell of progress, in steps worth telling."""
         progress = state.progress if state.progress is not None else 0.0
         if progress - shown < PROGRESS_STEP:
             return shown
-        data = {"step_id": step_id, "progress": round(progress, 3), "waiting": state.waiting}
-        async with self._parts.events.recording(generation_id) as connection:
-            key = f"{call_id}:progress:{int(progress / PROGRESS_STEP)}"
-            await self._parts.events.add(connection, generation_id, "tool.progress", key, data)
+        data = {"step_id": row["step_id"], "progress": round(progress, 3), "waiting": state.waiting}
+        key = f"{row['id']}:progress:{int(progress / PROGRESS_STEP)}"
+        generation_id, events = row["generation_id"], self._parts.events
+        await events.record(
+            generation_id, lambda connection: events.add(connection, generation_id, "tool.progress", key, data)
+        )
         return progress
 
-    # ---- keep ----
+    # ---- endings ----
 
     async def _kept(
-        self,
-        family: Family,
-        model: Model,
-        call_id: str,
-        request: MediaRequest,
-        done: Done,
-        ticket: Ticket | None = None,
-    ) -> dict[str, Any]:
+        self, family: Family, model: Model, row: Row, request: MediaRequest, done: Done, ticket: Ticket | None = None
+    ) -> Json:
         """Bring a finished work into the store and settle its receipt."""
         cost = done.cost_usd if done.cost_usd is not None else media_cost(model, request, done.usage)
         source = "vendor" if done.cost_usd is not None else "usage" if cost is not None else None
         share = None if cost is None else round_up(cost / max(len(done.outputs), 1))
-        usage = done.usage.model_dump() if done.usage else None
         try:
-            if not done.outputs:
-                raise MalformedAnswer(f"{model.vendor} finished the work but gave nothing.")
-            assets = []
-            for position in range(len(done.outputs)):
-                assets.append(await self._keeper.keep(family, call_id, request, done, position, share, ticket))
+            works = await self._keeper.keep(family, row, request, done, share, ticket)
         except (ProviderError, AppError) as error:
             passing = isinstance(error, StoreFailed) or (isinstance(error, DownloadFailed) and not error.permanent)
             if ticket is not None and passing:
                 raise  # it is there, and paid for: the next poll tries again
-            return await self._close(call_id, "settled", problem_of(error), cost, source)
+            return await self._close(row["id"], "settled", problem_of(error), cost, source)
         warnings = [*(ticket.warnings if ticket else ()), *done.warnings]
-        result = {"assets": assets, "warnings": warnings}
-        async with self._parts.db.transaction() as connection:
-            await self._parts.budgets.settled(connection, call_id, cost, source, usage=usage, result=result)
-        return result
+        return await self._keeper.record(row, works, cost, source, warnings, done.usage)
 
-    async def _kept_before(self, receipt: Row, request: MediaRequest) -> dict[str, Any] | None:
-        """The result of a call whose works were all in the store when the process died, before it was settled."""
-        made = (await self._parts.records.of_generations([receipt["generation_id"]]))[receipt["generation_id"]]
-        kept = [asset for asset in made if asset["call_id"] == receipt["id"]]
-        if len(kept) < (request.n if isinstance(request, ImageRequest) else 1):
-            return None
-        shares = [asset["cost_usd"] for asset in kept]
-        cost = None if None in shares else sum(shares, Decimal(0))
-        result = {"assets": [facts_of(asset) for asset in kept], "warnings": []}
-        async with self._parts.db.transaction() as connection:
-            source = None if cost is None else "usage"
-            await self._parts.budgets.settled(connection, receipt["id"], cost, source, result=result)
-        return result
-
-    # ---- endings ----
-
-    async def _refused(self, call_id: str, error: ProviderError) -> dict[str, Any]:
+    async def _refused(self, row: Row, error: ProviderError) -> Json:
         """A vendor's failure, and what it means for the money."""
         problem = problem_of(error)
         if error.cost_usd is not None:
-            return await self._close(call_id, "settled", problem, error.cost_usd, "vendor")
+            return await self._close(row["id"], "settled", problem, error.cost_usd, "vendor")
         if error.charged is False:
-            return await self._close(call_id, "released", problem)
-        return await self._close(
-            call_id, "settled" if error.code in ("moderated", "job_failed") else "unknown", problem
-        )
+            return await self._close(row["id"], "released", problem)
+        if error.code in ("moderated", "job_failed"):
+            return await self._close(row["id"], "settled", problem)
+        if row["ticket"] is None and error.code in ("outcome_unknown", "malformed_answer"):
+            family, request = self._parts.registry.family(row["vendor"]), media_request.validate_python(row["request"])
+            fresh = {**row, "admitted_at": row["admitted_at"] or now()}
+            return await self._reconciled(family, fresh, request, problem) or await self._close(
+                row["id"], "released", problem
+            )
+        return await self._close(row["id"], "unknown", problem)
 
     async def _close(
         self,
@@ -264,16 +372,19 @@ class Works:
         problem: Mapping[str, Any],
         amount: Decimal | None = None,
         source: str | None = None,
-    ) -> dict[str, Any]:
+    ) -> Json:
         budgets, result = self._parts.budgets, {"problem": dict(problem)}
-        async with self._parts.db.transaction() as connection:
+
+        def closing(connection: sa.Connection) -> None:
             if state == "released":
-                await budgets.released(connection, call_id, problem)
+                budgets.released(connection, call_id, problem)
             elif state == "unknown":
-                await budgets.unknown(connection, call_id, problem)
+                budgets.unknown(connection, call_id, problem)
             else:
-                await budgets.settled(connection, call_id, amount, source, error=problem)
-            await budgets.remember(connection, call_id, result)
+                budgets.settled(connection, call_id, amount, source, error=problem)
+            budgets.remember(connection, call_id, result)
+
+        await self._parts.db.write(closing)
         return result
 
     async def cancel(self, receipt: Row) -> None:
@@ -297,3 +408,9 @@ class Works:
         if model is None:
             raise JobLost(f"The model {name} is no longer in the catalogue.")
         return model
+
+
+def input_ids(request: MediaRequest) -> list[str]:
+    """The assets a request works from."""
+    image = getattr(request, "image", None)
+    return [*getattr(request, "references", ()), *([image] if image else [])]

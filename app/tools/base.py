@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -29,6 +29,8 @@ class Arguments(BaseModel):
 
 
 A = TypeVar("A", bound=Arguments)
+Prepared = tuple[MediaRequest, tuple[str, ...]]
+"""A media request with its model chosen, and what has to be said about the choice."""
 
 
 class InvalidArguments(Exception):
@@ -65,8 +67,11 @@ class Context(Protocol):
     async def write(self, instructions: str, text: str) -> str:
         """Have the enhancer model rewrite a text."""
 
-    async def make(self, request: MediaRequest, warnings: tuple[str, ...] = ()) -> Made:
-        """Hire the vendor of `request.model`, wait, and keep what it made."""
+    async def make(self, prepare: Callable[[], Awaitable[Prepared]]) -> Made:
+        """Hire the vendor of the request's model, wait, and keep what it made.
+
+        `prepare` chooses it. It is not asked when the call was begun before a crash: then what was chosen holds.
+        """
 
     async def asset_type(self, asset_id: str) -> str:
         """The type (image, video, ...) of an asset of this owner. Raises NotFound."""
@@ -144,10 +149,14 @@ class Maker(Tool[A]):
 
     async def run(self, arguments: A, context: Context) -> Result:
         """Choose a model that can do it (a pinned one before the planner's), and have it made."""
-        request = await self.request(arguments, context)
-        wanted = context.pinned(self.modality) or getattr(arguments, "provider", None)
-        chosen = context.catalogue.choose(self.modality, wanted, needs_of(request))
-        made = await context.make(request.model_copy(update={"model": chosen.model.name}), chosen.warnings)
+
+        async def prepare() -> Prepared:
+            request = await self.request(arguments, context)
+            wanted = context.pinned(self.modality) or getattr(arguments, "provider", None)
+            chosen = context.catalogue.choose(self.modality, wanted, needs_of(request))
+            return request.model_copy(update={"model": chosen.model.name}), chosen.warnings
+
+        made = await context.make(prepare)
         ids = tuple(str(asset["id"]) for asset in made.assets)
         return Result({"assets": made.assets, "warnings": made.warnings}, ids)
 

@@ -1,0 +1,103 @@
+"""Who works on what: each process has a row that says it lives, and each generation names the process that runs it.
+
+A process that has not been heard of for `SILENT_S` seconds counts as dead, and a living one takes its generations over.
+Should it only have slept, it finds at its next step that they are no longer its own (`check`), and leaves them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.db import generations, now, workers
+from app.errors import Conflict
+
+from .parts import Deposed
+
+SILENT_S = 10.0
+UNFINISHED = ("queued", "running")
+
+
+def clock(connection: sa.Connection) -> Any:
+    """The time all processes agree on: the database's own where several machines share it."""
+    return sa.func.now() if connection.dialect.name == "postgresql" else now()
+
+
+def living(connection: sa.Connection) -> sa.Select[Any]:
+    """The ids of the processes that are alive."""
+    since = clock(connection) - dt.timedelta(seconds=SILENT_S)
+    return sa.select(workers.c.id).where(workers.c.seen_at > since)
+
+
+def claim(connection: sa.Connection, generation_id: str, executor: str, frame: Mapping[str, Any]) -> int | None:
+    """Make a generation this process's own, with the frame its runs rely on; which attempt this is, counted from 1.
+
+    None when it has ended, or when another living process works on it.
+    """
+    held_by_another = sa.and_(
+        generations.c.executor.is_not(None),
+        generations.c.executor != executor,
+        generations.c.executor.in_(living(connection)),
+    )
+    claimed = connection.execute(
+        sa.update(generations)
+        .where(generations.c.id == generation_id, generations.c.status.in_(UNFINISHED), ~held_by_another)
+        .values(
+            executor=executor,
+            status="running",
+            started_at=sa.func.coalesce(generations.c.started_at, now()),
+            attempts=generations.c.attempts + 1,
+            frame=sa.func.coalesce(generations.c.frame, sa.literal(dict(frame), generations.c.frame.type)),
+        )
+        .returning(generations.c.attempts)
+    )
+    attempt: int | None = claimed.scalar()
+    return attempt
+
+
+def check(connection: sa.Connection, generation_id: str, executor: str) -> None:
+    """Raise Conflict when a generation was cancelled or deleted, so that nothing more is bought for it, and Deposed
+    when another process works on it."""
+    query = sa.select(generations.c.status, generations.c.executor, generations.c.deleted_at)
+    row = connection.execute(query.where(generations.c.id == generation_id)).first()
+    if row is None or row.status == "cancelled" or row.deleted_at is not None:
+        raise Conflict("The generation was cancelled.")
+    if row.executor is not None and row.executor != executor:
+        raise Deposed(generation_id)
+
+
+def forsaken(connection: sa.Connection) -> list[str]:
+    """Take the generations of dead processes from them; their ids, each to exactly one caller."""
+    released = connection.execute(
+        sa.update(generations)
+        .where(
+            generations.c.status.in_(UNFINISHED),
+            generations.c.executor.is_not(None),
+            generations.c.executor.not_in(living(connection)),
+        )
+        .values(executor=None)
+        .returning(generations.c.id)
+    )
+    return list(released.scalars())
+
+
+def beat(connection: sa.Connection, executor: str) -> bool:
+    """Say that this process lives; False when its row is gone."""
+    alive = sa.update(workers).where(workers.c.id == executor).values(seen_at=clock(connection))
+    return bool(connection.execute(alive).rowcount)
+
+
+def sign_in(connection: sa.Connection, executor: str, version: str, *, alone: bool) -> None:
+    """Write this process's row. `alone` says that no other can be alive, so that what they left is free at once."""
+    if alone:
+        connection.execute(sa.delete(workers))
+    at = clock(connection)
+    connection.execute(sa.insert(workers).values(id=executor, version=version, started_at=now(), seen_at=at))
+
+
+def sign_out(connection: sa.Connection, executor: str) -> None:
+    """Leave: what this process has not finished is free for the others at once."""
+    connection.execute(sa.delete(workers).where(workers.c.id == executor))

@@ -1,0 +1,139 @@
+"""What is put in order behind the runs: late works, reservations without a call, deletions that broke off, old age."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+from functools import partial
+
+import sqlalchemy as sa
+from dbos import DBOS
+
+from app.accounts.budgets import Row
+from app.db import assets, calls, events, generations, now, rows_of, steps, workers
+from app.errors import AppError
+from providers.errors import ProviderError
+
+from .claims import UNFINISHED, living
+from .journal import add_warnings
+from .parts import Parts
+from .works import LOST, Works
+
+log = logging.getLogger(__name__)
+
+LATE_S = 24 * 3600.0
+"""How long a job is asked about behind its deadline; then what it came to is unknown."""
+
+
+class Sweep:
+    """Puts things in order, every `SWEEP_EVERY_S` seconds; of several processes one does."""
+
+    def __init__(self, parts: Parts, works: Works) -> None:
+        self._parts = parts
+        self._works = works
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                if await self._parts.db.read(self._is_mine):
+                    await self.once()
+            except (sa.exc.SQLAlchemyError, AppError, ProviderError) as error:
+                log.warning("what was left could not be put in order: %s", error)
+            await asyncio.sleep(self._parts.settings.sweep_every_s)
+
+    def _is_mine(self, connection: sa.Connection) -> bool:
+        if connection.dialect.name != "postgresql":
+            return True
+        first = sa.select(sa.func.min(workers.c.id)).where(workers.c.id.in_(living(connection)))
+        return bool(connection.execute(first).scalar() == self._parts.executor)
+
+    async def once(self) -> None:
+        """Everything there is to do now."""
+        await self._jobs()
+        await self._parts.db.write(self._leftovers)
+        for row in await self._parts.db.rows(sa.select(generations.c.id).where(generations.c.deleted_at.is_not(None))):
+            await purge(self._parts, row["id"])
+        await self._parts.db.write(self._scrub)
+
+    # ---- jobs ----
+
+    async def _jobs(self) -> None:
+        """Jobs of generations that have ended: cancelled with theirs, or finished late."""
+        query = (
+            sa.select(calls, generations.c.status.label("of"), generations.c.deleted_at.label("deleted"))
+            .outerjoin(generations, calls.c.generation_id == generations.c.id)
+            .where(calls.c.state == "submitted")
+            .where(sa.or_(generations.c.id.is_(None), generations.c.status.not_in(UNFINISHED)))
+        )
+        for row in await self._parts.db.rows(query):
+            if row["of"] in (None, "cancelled") or row["deleted"] is not None:
+                await self._works.cancel(row)
+            elif (now() - row["submitted_at"]).total_seconds() > LATE_S:
+                await self._parts.db.write(partial(self._give_up, row=row))
+            else:
+                await self._late(row)
+
+    def _give_up(self, connection: sa.Connection, row: Row) -> None:
+        problem = {"code": "deadline", "message": "The vendor did not finish this job within a day."}
+        self._parts.budgets.unknown(connection, row["id"], problem)
+
+    async def _late(self, row: Row) -> None:
+        """One question about a job its run no longer waits for; its work goes where it belongs."""
+        outcome = await self._works.ask(row)
+        if not isinstance(outcome, dict) or "assets" not in outcome:
+            return
+        ids = [asset["id"] for asset in outcome["assets"]]
+
+        def adding(connection: sa.Connection) -> None:
+            step = sa.update(steps).where(steps.c.id == row["step_id"])
+            connection.execute(step, {"status": "completed", "error": None, "asset_ids": ids, "completed_at": now()})
+            said = f"{row['model']} finished {', '.join(ids)} after the time for it had run out; it was added later."
+            add_warnings(connection, row["generation_id"], [said])
+
+        await self._parts.db.write(adding)
+
+    # ---- rows ----
+
+    def _leftovers(self, connection: sa.Connection) -> None:
+        """Reservations of generations that have ended: those in line never left; of those that may have left a process
+        that lives knows the outcome, so they are judged when it must have come."""
+        settings = self._parts.settings
+        certain = now() - dt.timedelta(seconds=settings.vendor_timeout_s + settings.vendor_max_wait_s + 60)
+        ended = sa.select(generations.c.id).where(generations.c.id == calls.c.generation_id)
+        query = sa.select(calls.c.id, calls.c.admitted_at).where(
+            calls.c.state == "reserved", ~ended.where(generations.c.status.in_(UNFINISHED)).exists()
+        )
+        for row in rows_of(connection, query):
+            if row["admitted_at"] is None:
+                over = {"code": "cancelled", "message": "The generation ended before this call was made."}
+                self._parts.budgets.released(connection, row["id"], over)
+            elif row["admitted_at"] < certain:
+                self._parts.budgets.unknown(connection, row["id"], LOST)
+
+    def _scrub(self, connection: sa.Connection) -> None:
+        """No words are left of a generation that is gone: an answer may have come after its deletion."""
+        gone = ~sa.select(generations.c.id).where(generations.c.id == calls.c.generation_id).exists()
+        worded = sa.or_(*(calls.c[name].is_not(None) for name in ("request", "result", "error", "warnings")))
+        words = {"request": None, "result": None, "error": None, "warnings": None}
+        connection.execute(sa.update(calls).where(gone, worded, calls.c.state != "submitted").values(**words))
+        for table in (steps, events):
+            left = ~sa.select(generations.c.id).where(generations.c.id == table.c.generation_id).exists()
+            connection.execute(sa.delete(table).where(left))
+
+
+async def purge(parts: Parts, generation_id: str) -> None:
+    """Delete what a generation made and was; of its receipts the amounts stay. Safe to repeat where it broke off."""
+    await DBOS.delete_workflow_async(generation_id, delete_children=True)
+    for asset in (await parts.records.of_generations([generation_id]))[generation_id]:
+        await parts.store.forget(asset["id"])
+
+    def purging(connection: sa.Connection) -> None:
+        for table in (assets, steps, events):
+            connection.execute(sa.delete(table).where(table.c.generation_id == generation_id))
+        words = {"request": None, "result": None, "error": None, "warnings": None}
+        connection.execute(sa.update(calls).where(calls.c.generation_id == generation_id).values(**words))
+        connection.execute(sa.delete(generations).where(generations.c.id == generation_id))
+
+    await parts.db.write(purging)
