@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from app.assets.records import Records
 from app.db import Database
@@ -25,9 +26,11 @@ def records(db: Database) -> Records:
 
 
 async def add(db: Database, *rows: dict[str, object]) -> None:
-    async with db.transaction() as connection:
+    def adding(connection: sa.Connection) -> None:
         for row in rows:
-            await Records(db).add(connection, row)
+            Records(db).add(connection, row)
+
+    await db.write(adding)
 
 
 async def test_asset_is_read_back(db, records):

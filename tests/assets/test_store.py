@@ -24,12 +24,16 @@ def spool(tmp_path: Path) -> Path:
     return tmp_path / "spool"
 
 
-@pytest.fixture(params=["memory", "file"])
-async def store(
-    request: pytest.FixtureRequest, anyio_backend: str, tmp_path: Path, spool: Path
-) -> AsyncIterator[Store]:
-    folder = tmp_path / "My Wörks #1" / "assets"
-    store = Store("memory://" if request.param == "memory" else folder.as_uri(), spool)
+@pytest.fixture(params=["memory", "file", "s3"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "s3":
+        return request.getfixturevalue("bucket_url")
+    return "memory://" if request.param == "memory" else (tmp_path / "My Wörks #1" / "assets").as_uri()
+
+
+@pytest.fixture
+async def store(anyio_backend: str, url: str, spool: Path) -> AsyncIterator[Store]:
+    store = Store(url, spool)
     yield store
     await store.aclose()
 
@@ -147,7 +151,7 @@ async def test_files_side_by_side_do_not_mix(store):
 
 async def test_bytes_come_out_as_they_went_in(store, tmp_path):
     file = tmp_path / "file"
-    file.write_bytes(random.Random(1).randbytes(6 * 1024**2))  # more than one part of a multipart upload
+    file.write_bytes(random.Random(1).randbytes(12 * 1024**2))  # several parts of a multipart upload
     await store.keep("asset_1", file)
     assert await read(store) == file.read_bytes()
 
