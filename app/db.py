@@ -141,7 +141,7 @@ calls = sa.Table(
     sa.Index("ix_calls_lane_state", "lane", "state"),
     sa.Index("ix_calls_vendor_job_id", "vendor", "job_id"),
     sa.Index("ix_calls_owner_request_digest", "owner", "request_digest"),
-    sa.Index("ix_calls_created_at", "created_at"),
+    sa.Index("ix_calls_owner_created_at", "owner", "created_at"),
 )
 
 assets = sa.Table(
@@ -246,7 +246,7 @@ class Database:
         """Every row of a query, as mappings."""
         return await self.read(lambda connection: rows_of(connection, query))
 
-    async def row(self, query: sa.Select[Any]) -> Mapping[str, Any] | None:
+    async def row(self, query: sa.Select[*tuple[Any, ...]]) -> Mapping[str, Any] | None:
         """The first row of a query, or None."""
         return await self.read(lambda connection: row_of(connection, query))
 

@@ -22,6 +22,7 @@ from .http import Http
 from .types import ChatReply, ChatRequest, Done, Media, MediaRequest, Output, Pending, Ticket
 
 LEAST_STAND_IN_POLL_S = 0.05
+STAND_IN_LIST_LAG_S = 1.0
 
 
 class Family:
@@ -40,7 +41,7 @@ class Family:
     stand_in_poll_interval_s: ClassVar[float] = 0.25
     """How often a job is asked about at a base URL that is not the vendor's own (a gateway, a fake)."""
     list_lag_s: ClassVar[float] = 30.0
-    """How long after a submit its job is surely in the vendor's list (see `find`); a guess on the safe side."""
+    """How long after a submit its job is surely in the vendor's own list (see `find`); a guess on the safe side."""
     resubmittable: ClassVar[bool] = False
     """Whether a submit whose outcome was lost may simply be sent again, because it costs nothing."""
 
@@ -71,6 +72,11 @@ class Family:
     def least_poll_s(self) -> float:
         """Seconds between two polls of a job that is about to end."""
         return self.poll_interval_s if self.is_vendor else min(self.poll_interval_s, LEAST_STAND_IN_POLL_S)
+
+    @property
+    def surely_listed_s(self) -> float:
+        """Seconds after which a job that was accepted is surely in the list that `find` reads."""
+        return self.list_lag_s if self.is_vendor else min(self.list_lag_s, STAND_IN_LIST_LAG_S)
 
     @property
     def is_vendor(self) -> bool:

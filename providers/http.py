@@ -14,6 +14,7 @@ import json
 import random
 import re
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from .clients import EACH, IDLE_S, Clients
 from .errors import (
     DownloadFailed,
     DownloadRefused,
@@ -230,15 +232,19 @@ class Http:
         self.max_wait_s = max_wait_s
         self.max_bytes = max_bytes
         self._resolve = resolve
-        self._client = client or httpx.AsyncClient(
-            timeout=self.timeout,
-            headers={"user-agent": USER_AGENT},
-            limits=httpx.Limits(max_connections=1000, max_keepalive_connections=100),
-        )
+        self._verify: ssl.SSLContext | None = None
+        self._clients = Clients(lambda: client or self._client())
+
+    def _client(self) -> httpx.AsyncClient:
+        self._verify = self._verify or httpx.create_ssl_context()  # takes 20 ms, so it is made once
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=EACH, keepalive_expiry=IDLE_S)
+        headers = {"user-agent": USER_AGENT}
+        return httpx.AsyncClient(timeout=self.timeout, headers=headers, limits=limits, verify=self._verify)
 
     async def aclose(self) -> None:
-        """Close the client."""
-        await self._client.aclose()
+        """Close every client."""
+        for client in self._clients.all():
+            await client.aclose()
 
     async def send(self, vendor: str, method: str, url: str, *, paid: bool = False, **content: Any) -> httpx.Response:
         """One request, sent once. `content` is httpx's (`json`, `files`, `headers`, `params`).
@@ -247,7 +253,8 @@ class Http:
         `error_for` makes of the status; the raw answer hangs on the error as `response` where there was one.
         """
         try:
-            response = await self._client.request(method, url, **content)
+            with self._clients.one() as client:
+                response = await client.request(method, url, **content)
         except NOTHING_LEFT as error:
             raise NotSent(f"{vendor} could not be reached at {urlsplit(url).hostname}.") from error
         except httpx.HTTPError as error:
@@ -297,9 +304,12 @@ class Http:
         for _ in range(MAX_REDIRECTS + 1):
             target, extensions, host_header = await self._vetted(url, vendor_url)
             # A pinned connection must not be shared with another host of the same address.
-            headers = {**headers_for(urlsplit(url).hostname or ""), **host_header, "connection": "close"}
+            pinned = {**host_header, "connection": "close"} if host_header else {}
+            headers = {**headers_for(urlsplit(url).hostname or ""), **pinned}
             try:
-                async with self._client.stream("GET", target, headers=headers, extensions=extensions) as response:
+                with self._clients.one() as client:
+                    stream = client.stream("GET", target, headers=headers, extensions=extensions)
+                async with stream as response:
                     if response.has_redirect_location:
                         url = urljoin(url, response.headers["location"])
                         continue

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import httpx2
@@ -19,6 +21,7 @@ from .catalogue import Model, load_models
 from .chat_completions import call_ids, from_answer, to_wire
 from .chat_errors import error_inside, named_error
 from .chat_prices import chat_cost
+from .clients import EACH, IDLE_S, Clients
 from .errors import (
     MalformedAnswer,
     NotOffered,
@@ -69,7 +72,8 @@ class OpenAI(Family):
         self._streams = environment.get("OPENAI_STREAM", "").strip().lower() in ("1", "true", "yes", "on")
         self._organization = environment.get("OPENAI_ORG_ID") or None
         self._project = environment.get("OPENAI_PROJECT_ID") or None
-        self._client: AsyncOpenAI | None = None
+        self._verify: ssl.SSLContext | None = None
+        self._clients = Clients(self._build)
 
     def unavailable(self) -> str | None:
         """See `Family`. Settings the SDK would stumble over in the middle of a call are found here."""
@@ -81,14 +85,15 @@ class OpenAI(Family):
 
     async def warm_up(self) -> None:
         """Build the client and load the price table: together they take half a second."""
-        self._sdk()
+        with self._sdk():
+            pass
         await asyncio.to_thread(chat_cost, "gpt-4o", Usage(input_tokens=1, output_tokens=1))
 
     async def aclose(self) -> None:
-        """Close the SDK's client, if it was ever built."""
-        client, self._client = self._client, None
-        if client is not None:
+        """Close the SDK's clients, as far as they were built."""
+        for client in self._clients.all():
             await client.close()
+        self._clients = Clients(self._build)
 
     # ---- chat --------------------------------------------------------------------------------------------------------
 
@@ -100,13 +105,14 @@ class OpenAI(Family):
         row = next((m for m in self.models if m.modality == "chat" and request.model in (m.id, *m.aliases)), None)
         name = row.wire_id if row is not None and request.model == row.id else request.model
         extra = _tool_parameters(row) if row is not None and request.tools else {}
-        body = await asyncio.to_thread(to_wire, request, model=name, stream=self._streams, extra=extra)
-        with _translated(self.name, self.host):
+        write = partial(to_wire, request, model=name, stream=self._streams, extra=extra)
+        body = await asyncio.to_thread(write) if request.images else write()
+        with self._sdk() as sdk, _translated(self.name, self.host):
             # Posted as it is, and read whole even when streamed: a gateway may stream unasked, or not when asked.
-            answer = await self._sdk().post("/chat/completions", body=body, cast_to=httpx2.Response)
+            answer = await sdk.post("/chat/completions", body=body, cast_to=httpx2.Response)
         content_type = answer.headers.get("content-type", "")
         reply = from_answer(answer.content, content_type, vendor=self.name, taken=call_ids(request))
-        cost = await asyncio.to_thread(chat_cost, name, reply.usage, row)
+        cost = chat_cost(name, reply.usage, row)  # the price table is loaded by `warm_up`
         return reply.model_copy(update={"cost_usd": cost})
 
     # ---- media -------------------------------------------------------------------------------------------------------
@@ -133,14 +139,10 @@ class OpenAI(Family):
         # GPT image models reject response_format and style (openai 3.52.0, types/image_generate_params.py).
         given: dict[str, Any] = {"model": row.wire_id, "prompt": request.prompt, "n": request.n, "size": size}
         given["output_format"] = "png"
-        images = self._sdk().images.with_raw_response
-        if request.references:
-            files = await asyncio.to_thread(_files, row, request.references, media)
-            with _translated(self.name, self.host):
-                answer = await images.edit(image=files, **given)
-        else:
-            with _translated(self.name, self.host):
-                answer = await images.generate(**given)
+        files = await asyncio.to_thread(_files, row, request.references, media) if request.references else None
+        with self._sdk() as sdk, _translated(self.name, self.host):
+            images = sdk.images.with_raw_response
+            answer = await (images.edit(image=files, **given) if files else images.generate(**given))
         pictures = await asyncio.to_thread(read_pictures, answer.http_response.content, self.name)
         if len(pictures.outputs) < request.n:
             warnings.append(f"{row.id} was asked for {request.n} pictures and made {len(pictures.outputs)}.")
@@ -161,26 +163,37 @@ class OpenAI(Family):
             given["instructions"] = request.instructions
         elif request.instructions:
             warnings.append(f"{row.id} takes no instructions; the ones given were ignored.")
-        with _translated(self.name, self.host):
-            answer = await self._sdk().audio.speech.with_raw_response.create(**given)
+        with self._sdk() as sdk, _translated(self.name, self.host):
+            answer = await sdk.audio.speech.with_raw_response.create(**given)
         return Done((Output(data=_sound(answer.http_response, self.name)),), warnings=tuple(warnings))
 
-    def _sdk(self) -> AsyncOpenAI:
+    @contextlib.contextmanager
+    def _sdk(self) -> Iterator[AsyncOpenAI]:
+        """A client of the SDK for one request. Raises Unavailable."""
         if reason := self.unavailable():
             raise Unavailable(reason)
-        if self._client is None:
-            try:
-                self._client = AsyncOpenAI(
-                    api_key=self.key,
-                    base_url=self.base_url,
-                    organization=self._organization,
-                    project=self._project,
-                    max_retries=0,  # the SDK would send a paid POST three times
-                    timeout=httpx2.Timeout(**self.http.timeout.as_dict()),
-                )
-            except openai.OpenAIError as error:  # settings that contradict each other
-                raise Unavailable(f"The OpenAI client cannot be set up: {error}") from error
-        return self._client
+        with self._clients.one() as client:
+            yield client
+
+    def _build(self) -> AsyncOpenAI:
+        self._verify = self._verify or httpx2.create_ssl_context()  # takes 20 ms, so it is made once
+        timeout = httpx2.Timeout(**self.http.timeout.as_dict())
+        try:
+            return AsyncOpenAI(
+                api_key=self.key,
+                base_url=self.base_url,
+                organization=self._organization,
+                project=self._project,
+                max_retries=0,  # the SDK would send a paid POST three times
+                timeout=timeout,
+                http_client=openai.DefaultAsyncHttpxClient(
+                    timeout=timeout,
+                    verify=self._verify,
+                    limits=httpx2.Limits(max_connections=None, max_keepalive_connections=EACH, keepalive_expiry=IDLE_S),
+                ),
+            )
+        except openai.OpenAIError as error:  # settings that contradict each other
+            raise Unavailable(f"The OpenAI client cannot be set up: {error}") from error
 
 
 # ---- what a request may hold -----------------------------------------------------------------------------------------

@@ -9,17 +9,18 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import datetime as dt
 import mimetypes
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
-from urllib.parse import quote, unquote_to_bytes, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urlencode, urlsplit
 
 from .base import Family
-from .catalogue import Model, load_models
+from .catalogue import Model, load_lanes, load_models
 from .errors import InvalidRequest, JobFailed, JobLost, MalformedAnswer, Moderated, NotOffered, ProviderError
-from .http import Http, status_of
+from .http import Http, same_origin, status_of
 from .shapes import (
     asked_size,
     duration_warning,
@@ -36,6 +37,10 @@ MAX_DATA_URI_BYTES = 256 * 1000
 """Larger inputs go through /files: the OpenAPI document advises data URIs up to 256 kB."""
 MAX_FILE_BYTES = 100 * 1000 * 1000
 """POST /files answers 413 "less than 100MB" above it."""
+CLOCK_SKEW = dt.timedelta(minutes=1)
+"""How far Replicate's clock may be behind ours."""
+MAX_PAGES = 100
+"""Of 100 predictions each: a list that is longer is not read to its end."""
 OUTPUT_HOST = "replicate.delivery"
 BLOCKED = re.compile(r"nsfw|safety|moderat|sensitive|flagged|inappropriate|content policy|E005", re.IGNORECASE)
 """Words of a refusal. Replicate publishes no list of codes: a blocked work is `failed` with a sentence, for example
@@ -56,15 +61,14 @@ class Replicate(Family):
     def __init__(self, environment: Mapping[str, str], http: Http) -> None:
         super().__init__(environment, http)
         self.models = load_models("providers", "replicate.toml")
+        if self.is_vendor:
+            self.lanes = load_lanes("providers", "replicate.toml")
 
     async def submit(self, request: MediaRequest, media: Mapping[str, Media]) -> Ticket:
         """Create a prediction. No `Prefer: wait`: the id must come back at once, so that it can be kept."""
-        if isinstance(request, SpeechRequest):
-            raise NotOffered("replicate makes no speech here.")
         model = self.row(request.model)
-        inputs, warnings = image_inputs(model, request) if request.kind == "image" else video_inputs(model, request)
-        names = request.references if request.kind == "image" else filter(None, (request.image,))
-        inputs |= await self._images(model, [media[name] for name in names])
+        inputs, warnings = inputs_of(model, request)
+        inputs |= await self._images(model, [media[name] for name in images_of(request)])
         answer = await self._create(model, inputs)
         job_id = answer.get("id")
         if not isinstance(job_id, str) or not job_id:
@@ -85,6 +89,26 @@ class Replicate(Family):
                 raise JobFailed("Replicate gave the prediction up before it started.", cost_usd=Decimal(0))
             case status:  # also one that is not known yet: only the four above are an end
                 return Pending(progress=progress_in(answer.get("logs")), waiting=status == "starting")
+
+    async def find(self, request: MediaRequest, since: dt.datetime) -> list[Ticket] | None:
+        """GET /predictions lists the newest first, 100 to a page (OpenAPI, predictions.list).
+
+        None where it leaves open whether a prediction is the one: an hour after it was made its input is deleted.
+        """
+        model = self.row(request.model)
+        inputs, warnings = inputs_of(model, request)
+        found = []
+        try:
+            async for record in self._listed_since(since.astimezone(dt.UTC) - CLOCK_SKEW):
+                if not is_of(record, model):
+                    continue
+                if record.get("data_removed") or not record.get("input"):
+                    return None
+                if does(record["input"], inputs, model.limits.get("image_field"), len(images_of(request))):
+                    found.append(Ticket(job_id=str(record["id"]), warnings=warnings))
+        except JobLost:
+            return None  # 404: a server without a list
+        return found[::-1]
 
     async def cancel(self, ticket: Ticket) -> None:
         try:
@@ -129,6 +153,26 @@ class Replicate(Family):
         older = f"{self.base_url}/models/{model.wire_id}/predictions"
         return await self.http.send_json(LABEL, "POST", older, json={"input": inputs}, **paid)
 
+    async def _listed_since(self, since: dt.datetime) -> AsyncIterator[dict[str, Any]]:
+        """Every prediction of the account made since then, newest first. Raises MalformedAnswer when the list cannot be
+        read to its end: what is missing in a part of it may yet exist."""
+        after = urlencode({"created_after": since.isoformat(timespec="milliseconds").replace("+00:00", "Z")})
+        url: Any = f"{self.base_url}/predictions?{after}"
+        for _ in range(MAX_PAGES):
+            answer = await self.http.ask(LABEL, "GET", url, headers=self._headers)
+            records, url = answer.get("results"), answer.get("next")
+            if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+                raise MalformedAnswer("Replicate's list of predictions cannot be understood.")
+            for record in records:
+                if made_before(record, since):
+                    return
+                yield record
+            if not url:
+                return
+            if not isinstance(url, str) or not same_origin(url, self.base_url):  # the key goes nowhere else
+                raise MalformedAnswer("Replicate's list of predictions goes on at another address.")
+        raise MalformedAnswer("Replicate's list of predictions is too long.")
+
     async def _images(self, model: Model, images: list[Media]) -> Inputs:
         """The input images under the name and in the shape the model wants them. Raises NotOffered on too many."""
         if not images:
@@ -155,6 +199,20 @@ class Replicate(Family):
 
 
 # ---- inputs ----------------------------------------------------------------------------------------------------------
+
+
+def inputs_of(model: Model, request: MediaRequest) -> tuple[Inputs, Warnings]:
+    """The `input` a request becomes, but for its images. Raises NotOffered when the model cannot do it."""
+    if isinstance(request, SpeechRequest):
+        raise NotOffered("replicate makes no speech here.")
+    return image_inputs(model, request) if request.kind == "image" else video_inputs(model, request)
+
+
+def images_of(request: MediaRequest) -> tuple[str, ...]:
+    """The ids of the images a request works from."""
+    if isinstance(request, VideoRequest):
+        return (request.image,) if request.image else ()
+    return request.references if isinstance(request, ImageRequest) else ()
 
 
 def image_inputs(model: Model, request: ImageRequest) -> tuple[Inputs, Warnings]:
@@ -199,6 +257,33 @@ def video_inputs(model: Model, request: VideoRequest) -> tuple[Inputs, Warnings]
     if request.seed is not None:
         inputs["seed"] = request.seed
     return inputs, warnings
+
+
+# ---- lists -----------------------------------------------------------------------------------------------------------
+
+
+def made_before(record: Mapping[str, Any], since: dt.datetime) -> bool:
+    """Whether a prediction is older than that; one without a readable date is not."""
+    try:
+        made = dt.datetime.fromisoformat(str(record.get("created_at")))
+    except ValueError:
+        return False
+    return made.replace(tzinfo=made.tzinfo or dt.UTC) < since
+
+
+def is_of(record: Mapping[str, Any], model: Model) -> bool:
+    """Whether a prediction was made by this model, which its record names as `model` or, by its hash, as `version`."""
+    name, _, version = model.wire_id.partition(":")
+    return record.get("version") == version if version else name in (record.get("model"), record.get("version"))
+
+
+def does(given: Any, inputs: Inputs, field: str | None, images: int) -> bool:
+    """Whether a prediction's input is this one. Of its images only the number counts: they stand there as addresses."""
+    if not isinstance(given, dict):
+        return False
+    links = given.get(field) if field else None
+    number = len(links) if isinstance(links, list) else int(links is not None)
+    return number == images and {name: value for name, value in given.items() if name != field} == inputs
 
 
 # ---- answers ---------------------------------------------------------------------------------------------------------

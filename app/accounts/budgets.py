@@ -19,12 +19,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.db import Database, calls, generations, now, row_of, rows_of
+from app.db import Database, calls, generations, now, rows_of
 from app.errors import BudgetExceeded
 from app.telemetry import Metrics
 
 Row = Mapping[str, Any]
 UNSETTLED = ("reserved", "submitted", "unknown")
+# Built once: to build a statement takes longer than to run it.
+FIND = sa.select(calls).where(calls.c.id == sa.bindparam("which"))
+CHANGE = sa.update(calls).where(calls.c.id == sa.bindparam("which"))
+RESERVE = sa.insert(calls)
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,8 @@ class Budgets:
 
     def find(self, connection: sa.Connection, call_id: str) -> Row | None:
         """The receipt of a call that was begun before."""
-        return row_of(connection, sa.select(calls).where(calls.c.id == call_id))
+        found = connection.execute(FIND, {"which": call_id}).mappings().first()
+        return None if found is None else dict(found)
 
     def reserve(self, connection: sa.Connection, intent: Intent, cap_usd: Decimal | None, *, admitted: bool) -> None:
         """Write the intent down. `admitted` says that nothing keeps the request from leaving at once.
@@ -82,7 +87,7 @@ class Budgets:
         at = now()
         values = {**intent.__dict__, "warnings": list(intent.warnings) or None, "state": "reserved"}
         admission = at if admitted else None
-        connection.execute(sa.insert(calls), {**values, "created_at": at, "admitted_at": admission})
+        connection.execute(RESERVE, {**values, "created_at": at, "admitted_at": admission})
 
     def _check_cap(self, connection: sa.Connection, intent: Intent, cap_usd: Decimal) -> None:
         if intent.estimate_usd is None:
@@ -156,9 +161,10 @@ class Budgets:
         self._set(connection, call_id, {"admitted_at": None, "not_before": not_before})
 
     def _set(self, connection: sa.Connection, call_id: str, values: Mapping[str, Any]) -> None:
-        if "state" in values:
-            self._metrics.calls.labels(values["state"]).inc()
-        connection.execute(sa.update(calls).where(calls.c.id == call_id), dict(values))
+        if "state" in values:  # counted at the commit, because until then the same work may be run again
+            counter = self._metrics.calls.labels(values["state"])
+            sa.event.listen(connection, "commit", lambda _: counter.inc())
+        connection.execute(CHANGE, {**values, "which": call_id})
 
     async def of_generations(self, generation_ids: Iterable[str]) -> list[Row]:
         """Every receipt of these generations, oldest first."""

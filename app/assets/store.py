@@ -7,13 +7,15 @@ never in memory, and nothing half-written is ever in the store.
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import hashlib
 import os
+import re
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,8 +30,17 @@ from .probe import Facts, probe, thumbnail
 
 T = TypeVar("T")
 CHUNK_BYTES = 256 * 1024
+HELD_BYTES = 1024**2
 PART_BYTES = 5 * 1024**2  # the least S3 takes for a part of a multipart upload
+REMOTE: dict[str, Any] = {
+    # Measured with obstore 0.12: its own 30 s `timeout` covers the body, so it would cut every long download; what must
+    # not take long is a single read. Plain http goes to endpoints that are configured so, and to no others.
+    "client_options": {"allow_http": True, "connect_timeout": "5s", "read_timeout": "30s", "timeout": "1day"},
+    "retry_config": {"max_retries": 2, "backoff": {"max_backoff": dt.timedelta(seconds=2)}},
+}
 STALE_SPOOL_S = 24 * 3600
+KEY = re.compile(r"assets/(?P<asset>asset_\w+)|thumbnails/(?P<thumbnail>asset_\w+)\.webp")
+LISTED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -42,12 +53,27 @@ class Spooled:
     facts: Facts
 
 
+@dataclass(frozen=True)
+class Kept:
+    """An object in the store: of which asset, and since when."""
+
+    key: str
+    asset_id: str
+    since: dt.datetime
+
+
 class Store:
-    """The asset store. `url` is `file://`, `s3://`, `gs://`, `az://` or `memory://`; `spool` a local directory."""
+    """The asset store. `url` is `file://`, `s3://`, `gs://`, `az://` or `memory://`; `spool` a local directory.
+
+    Raises StoreFailed when the URL leads to no store.
+    """
 
     def __init__(self, url: str, spool: Path) -> None:
         options: dict[str, Any] = {"mkdir": True} if url.startswith("file:") else {}
-        self._store = from_url(url, **options)
+        try:
+            self._store = from_url(url, **options)
+        except (BaseError, OSError, ValueError) as error:
+            raise StoreFailed(f"STORAGE_URL leads to no store: {str(error).splitlines()[0]}") from error
         self._spool = spool
         self._spool.mkdir(parents=True, exist_ok=True)
         self._decoding = asyncio.Semaphore(1)
@@ -62,11 +88,19 @@ class Store:
         """Run blocking work on the store's few threads."""
         return await asyncio.get_running_loop().run_in_executor(self._workers, work, *args)
 
-    def sweep_spool(self) -> None:
-        """Drop what a crash left in the spool more than a day ago."""
+    def stale_spool(self) -> list[Path]:
+        """What a crash left in the spool more than a day ago. Others may be using it at the same time."""
+        stale = []
         for path in self._spool.iterdir():
-            if time.time() - path.stat().st_mtime > STALE_SPOOL_S:
-                path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > STALE_SPOOL_S:
+                    stale.append(path)
+        return stale
+
+    def sweep_spool(self) -> None:
+        """Drop it."""
+        for path in self.stale_spool():
+            path.unlink(missing_ok=True)
 
     @asynccontextmanager
     async def spooled(self, chunks: AsyncIterator[bytes], *, max_bytes: int) -> AsyncIterator[Spooled]:
@@ -78,24 +112,29 @@ class Store:
         with tempfile.NamedTemporaryFile(dir=self._spool, delete=False) as file:
             path = Path(file.name)
             try:
-                digest, size = hashlib.sha256(), 0
+                digest, size, held = hashlib.sha256(), 0, bytearray()
 
-                def write(chunk: bytes, last: bool = False) -> None:
+                def write(piece: bytes) -> None:
                     try:
-                        digest.update(chunk)
-                        file.write(chunk)
-                        if last:
-                            file.flush()
+                        digest.update(piece)
+                        file.write(piece)
+                        file.flush()
                     except OSError as error:
                         raise StoreFailed(f"The local disk refused the file ({error.strerror or error}).") from error
+
+                def finish(piece: bytes) -> Facts:
+                    write(piece)
+                    return probe(path)
 
                 async for chunk in chunks:
                     size += len(chunk)
                     if size > max_bytes:
                         raise TooLarge(f"The file is larger than {max_bytes} bytes.")
-                    await self.off_loop(write, chunk)
-                await self.off_loop(write, b"", True)
-                facts = await self.off_loop(probe, path)
+                    held += chunk
+                    if len(held) >= HELD_BYTES:  # a thread is asked for a small file once, not for each piece of it
+                        await self.off_loop(write, bytes(held))
+                        held.clear()
+                facts = await self.off_loop(finish, bytes(held))
                 yield Spooled(path, size, digest.hexdigest(), facts)
             finally:
                 await self.off_loop(path.unlink, True)
@@ -164,6 +203,30 @@ class Store:
                     made = await self.off_loop(thumbnail, path, kind)
                 await self._put(key, made)
             return made
+
+    async def exists(self, asset_id: str) -> bool:
+        """Whether an asset's bytes are there. Raises StoreFailed when the store does not say."""
+        try:
+            await obstore.head_async(self._store, f"assets/{asset_id}")
+        except FileNotFoundError:
+            return False
+        except (BaseError, OSError) as error:
+            raise StoreFailed(f"The asset store does not answer ({type(error).__name__}).") from error
+        return True
+
+    async def listing(self) -> AsyncIterator[list[Kept]]:
+        """Everything there is of assets and thumbnails, page by page. Raises StoreFailed."""
+        for prefix in ("assets", "thumbnails"):
+            try:
+                async for page in obstore.list(self._store, prefix, chunk_size=LISTED_AT_ONCE):
+                    found = [(item, KEY.fullmatch(item["path"])) for item in page]
+                    yield [
+                        Kept(item["path"], match["asset"] or match["thumbnail"], item["last_modified"])
+                        for item, match in found
+                        if match
+                    ]
+            except (BaseError, OSError) as error:
+                raise StoreFailed(f"The asset store does not list what it holds ({type(error).__name__}).") from error
 
     async def forget(self, asset_id: str) -> None:
         """Delete an asset's bytes and thumbnail; what is gone already is no error."""

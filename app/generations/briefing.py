@@ -19,7 +19,8 @@ MAX_EARLIER = 10
 
 async def brief(parts: Parts, row: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of `agent.loop.Brief` for a generation's row, as plain JSON."""
-    inputs = await parts.records.some(row["owner"], row["request"]["inputs"])
+    ids = row["request"]["inputs"]
+    inputs = await parts.records.some(row["owner"], ids) if ids else []
     return {
         "prompt": row["prompt"] + listing("Inputs to work with", inputs),
         "instructions": load("agent"),

@@ -1,7 +1,8 @@
 """Who works on what: each process has a row that says it lives, and each generation names the process that runs it.
 
-A process that has not been heard of for `SILENT_S` seconds counts as dead, and a living one takes its generations over.
-Should it only have slept, it finds at its next step that they are no longer its own (`check`), and leaves them.
+A process that has not been heard of for `WORKER_SILENT_S` seconds counts as dead, and a living one takes its
+generations over. Should it only have slept, it finds at its next step that they are no longer its own (`check`), and
+leaves them.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ from app.errors import Conflict
 
 from .parts import Deposed
 
-SILENT_S = 10.0
 UNFINISHED = ("queued", "running")
+SILENT_S = 10.0
+STANDING = sa.select(generations.c.status, generations.c.executor, generations.c.deleted_at).where(
+    generations.c.id == sa.bindparam("which")
+)
 
 
 def clock(connection: sa.Connection) -> Any:
@@ -26,13 +30,19 @@ def clock(connection: sa.Connection) -> Any:
     return sa.func.now() if connection.dialect.name == "postgresql" else now()
 
 
-def living(connection: sa.Connection) -> sa.Select[Any]:
-    """The ids of the processes that are alive."""
-    since = clock(connection) - dt.timedelta(seconds=SILENT_S)
+def living(connection: sa.Connection, silent_s: float = SILENT_S) -> sa.Select[Any]:
+    """The ids of the processes that are alive: heard of within so many seconds."""
+    since = clock(connection) - dt.timedelta(seconds=silent_s)
     return sa.select(workers.c.id).where(workers.c.seen_at > since)
 
 
-def claim(connection: sa.Connection, generation_id: str, executor: str, frame: Mapping[str, Any]) -> int | None:
+def claim(
+    connection: sa.Connection,
+    generation_id: str,
+    executor: str,
+    frame: Mapping[str, Any],
+    silent_s: float = SILENT_S,
+) -> int | None:
     """Make a generation this process's own, with the frame its runs rely on; which attempt this is, counted from 1.
 
     None when it has ended, or when another living process works on it.
@@ -40,7 +50,7 @@ def claim(connection: sa.Connection, generation_id: str, executor: str, frame: M
     held_by_another = sa.and_(
         generations.c.executor.is_not(None),
         generations.c.executor != executor,
-        generations.c.executor.in_(living(connection)),
+        generations.c.executor.in_(living(connection, silent_s)),
     )
     claimed = connection.execute(
         sa.update(generations)
@@ -48,7 +58,7 @@ def claim(connection: sa.Connection, generation_id: str, executor: str, frame: M
         .values(
             executor=executor,
             status="running",
-            started_at=sa.func.coalesce(generations.c.started_at, now()),
+            started_at=sa.func.coalesce(generations.c.started_at, sa.literal(now(), generations.c.started_at.type)),
             attempts=generations.c.attempts + 1,
             frame=sa.func.coalesce(generations.c.frame, sa.literal(dict(frame), generations.c.frame.type)),
         )
@@ -61,22 +71,21 @@ def claim(connection: sa.Connection, generation_id: str, executor: str, frame: M
 def check(connection: sa.Connection, generation_id: str, executor: str) -> None:
     """Raise Conflict when a generation was cancelled or deleted, so that nothing more is bought for it, and Deposed
     when another process works on it."""
-    query = sa.select(generations.c.status, generations.c.executor, generations.c.deleted_at)
-    row = connection.execute(query.where(generations.c.id == generation_id)).first()
+    row = connection.execute(STANDING, {"which": generation_id}).first()
     if row is None or row.status == "cancelled" or row.deleted_at is not None:
         raise Conflict("The generation was cancelled.")
     if row.executor is not None and row.executor != executor:
         raise Deposed(generation_id)
 
 
-def forsaken(connection: sa.Connection) -> list[str]:
+def forsaken(connection: sa.Connection, silent_s: float = SILENT_S) -> list[str]:
     """Take the generations of dead processes from them; their ids, each to exactly one caller."""
     released = connection.execute(
         sa.update(generations)
         .where(
             generations.c.status.in_(UNFINISHED),
             generations.c.executor.is_not(None),
-            generations.c.executor.not_in(living(connection)),
+            generations.c.executor.not_in(living(connection, silent_s)),
         )
         .values(executor=None)
         .returning(generations.c.id)

@@ -23,9 +23,8 @@ from .workflows import Workflows
 log = logging.getLogger(__name__)
 
 QUEUE = "generations"
-TICK_S = 2.0
-STRAY_S = 10.0
-"""A generation nobody works on and that is in no queue after so long was lost between our tables and the engine's."""
+TICKS = 5
+"""Beats in the time after which a silent process counts as dead."""
 
 
 class Crew:
@@ -35,6 +34,7 @@ class Crew:
         self._parts = parts
         self._workflows = workflows
         self._shared = parts.db.dialect == "postgresql"
+        self._silent_s = parts.settings.worker_silent_s
         self._starting: set[str] = set()
 
     # ---- runs ----
@@ -43,7 +43,7 @@ class Crew:
         """Start a run; to start it twice is to start it once, because the id is the workflow's."""
         busy = len(self._parts.gate.runs()) + len(self._starting)
         with SetWorkflowID(generation_id):
-            if busy >= self._parts.settings.max_running:
+            if self._parts.gate.closed or busy >= self._parts.settings.max_running:
                 await DBOS.enqueue_workflow_async(QUEUE, self._workflows.generate, generation_id)
                 return
             self._starting.add(generation_id)
@@ -61,11 +61,14 @@ class Crew:
     # ---- life ----
 
     async def sign_in(self) -> None:
-        """Take up what was left: on SQLite, where no other process can be alive, all of it."""
+        """Say that this process is there; on SQLite no other one can be."""
         executor, alone = self._parts.executor, not self._shared
         await self._parts.db.write(lambda connection: sign_in(connection, executor, VERSION, alone=alone))
+
+    async def take_up(self) -> None:
+        """Begin with what was left: on SQLite all of it, on Postgres what nobody alive has."""
         await self._take_over()
-        await self._strays(0.0 if alone else STRAY_S)
+        await self._strays(self._silent_s if self._shared else 0.0)
 
     async def sign_out(self) -> None:
         """Leave what is unfinished to the others."""
@@ -75,26 +78,28 @@ class Crew:
         """Beat, look after one's own, take over what others left; until cancelled."""
         ticks = 0
         while True:
-            await asyncio.sleep(TICK_S)
+            await asyncio.sleep(self._silent_s / TICKS)
             ticks += 1
             try:
-                await self._tick(strays=ticks % 5 == 0)
+                await self._tick(strays=ticks % TICKS == 0)
             except sa.exc.SQLAlchemyError as error:
                 log.warning("the database does not answer: %s", error)
 
     async def _tick(self, *, strays: bool) -> None:
         parts = self._parts
+        if self._shared and not await parts.db.write(lambda connection: beat(connection, parts.executor)):
+            await self.sign_in()  # it was silent for so long that its row was cleared away
+        if parts.gate.closed:
+            return  # while it ends what it has begun it still lives, and takes nothing on
         if self._shared:
-            if not await parts.db.write(lambda connection: beat(connection, parts.executor)):
-                await self.sign_in()  # it was silent for so long that its row was cleared away
             await self._take_over()
         await parts.lanes.learn()
         await self._own()
         if strays:
-            await self._strays(STRAY_S)
+            await self._strays(self._silent_s)
 
     async def _take_over(self) -> None:
-        for generation_id in await self._parts.db.write(forsaken):
+        for generation_id in await self._parts.db.write(lambda connection: forsaken(connection, self._silent_s)):
             log.warning("generation %s is taken over from a process that died", generation_id)
             await self._again(generation_id)
 
@@ -112,7 +117,8 @@ class Crew:
                 await self._again(row["id"])
 
     async def _strays(self, older_than_s: float) -> None:
-        """Start what was written down and never started, or lost by whoever was to take it over."""
+        """Start what nobody works on and is in no queue after so long: it was written down and never started, or lost
+        by whoever was to take it over."""
         before = now() - dt.timedelta(seconds=older_than_s)
         lost = generations.c.status.in_(UNFINISHED) & generations.c.executor.is_(None)
         query = sa.select(generations.c.id).where(lost, generations.c.created_at <= before).limit(100)

@@ -28,6 +28,12 @@ EventName = Literal[
 ]
 TERMINAL = ("generation.completed", "generation.failed", "generation.cancelled")
 PAGE = 500
+AFTER = (
+    sa.select(events.c.id, events.c.name, events.c.data, events.c.created_at)
+    .where(events.c.generation_id == sa.bindparam("which"), events.c.id > sa.bindparam("last_id"))
+    .order_by(events.c.id)
+    .limit(PAGE)
+)
 CHANNEL = "impresario_events"
 """Postgres tells the other processes of news here; the payload is what rings, see `Bell`."""
 
@@ -104,26 +110,25 @@ class Events:
 
     async def after(self, generation_id: str, last_id: int) -> list[Event]:
         """The events behind `last_id`, oldest first, at most a page of them."""
-        query = (
-            sa.select(events)
-            .where(events.c.generation_id == generation_id, events.c.id > last_id)
-            .order_by(events.c.id)
-            .limit(PAGE)
-        )
-        return [Event(row["id"], row["name"], row["data"], row["created_at"]) for row in await self._db.rows(query)]
+
+        def reading(connection: sa.Connection) -> list[Event]:
+            found = connection.execute(AFTER, {"which": generation_id, "last_id": last_id})
+            return [Event(row.id, row.name, row.data, row.created_at) for row in found]
+
+        return await self._db.read(reading)
 
     async def over(self, generation_id: str, last_id: int = 2**62) -> bool:
         """Whether the event that ends the generation is among those up to `last_id`, or the generation is gone."""
-        query = sa.select(events.c.id).where(events.c.generation_id == generation_id)
-        first = await self._db.row(query.limit(1))
-        end = await self._db.row(query.where(events.c.name.in_(TERMINAL)))
-        return first is None or (end is not None and end["id"] <= last_id)
+        end = sa.case((events.c.name.in_(TERMINAL), events.c.id))
+        query = sa.select(sa.func.count().label("count"), sa.func.min(end).label("end")).select_from(events)
+        row = await self._db.row(query.where(events.c.generation_id == generation_id)) or {}
+        return not row["count"] or (row["end"] is not None and row["end"] <= last_id)
 
     async def ended(self, generation_id: str) -> None:
         """Wait until a generation has ended, without reading what happens on the way."""
         async with self.bell.listening(f"{generation_id}/end") as news:
             while not await self.over(generation_id):
-                await _rung(news, self._poll_s)
+                await _rung(news, 5 * self._poll_s)  # the bell is what counts
 
     async def follow(
         self, generation_id: str, last_id: int = 0, *, heartbeat_s: float | None = None

@@ -25,6 +25,11 @@ class Gate:
         self._inside: dict[asyncio.Task[Any], str] = {}
         self._runs: dict[str, asyncio.Task[Any]] = {}
 
+    @property
+    def closed(self) -> bool:
+        """Whether this process is leaving, so that it takes nothing on any more."""
+        return self._closed
+
     def runs(self) -> list[str]:
         """The generations this process works on."""
         return list(self._runs)
@@ -49,7 +54,12 @@ class Gate:
 
     @contextmanager
     def working(self, generation_id: str) -> Iterator[bool]:
-        """Around one run: remembers its task until it has ended. Gives False when this process runs it already."""
+        """Around one run: remembers its task until it has ended. Gives False when this process runs it already.
+
+        Behind a closed gate no run begins: to the engine it is cancelled, which is not over.
+        """
+        if self._closed:
+            raise asyncio.CancelledError
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a run needs a task")

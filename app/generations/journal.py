@@ -21,6 +21,7 @@ from .claims import check
 from .events import Events
 
 Json = dict[str, Any]
+CLOSE = sa.update(steps).where(steps.c.id == sa.bindparam("which"), steps.c.status == "running")
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,7 @@ class Journal:
 
     def _close(self, connection: sa.Connection, step: str, ended: Json) -> bool:
         """Whether it was still running: a step that was cancelled stays so."""
-        closing = sa.update(steps).where(steps.c.id == step, steps.c.status == "running")
-        return bool(connection.execute(closing, {**ended, "completed_at": now()}).rowcount)
+        return bool(connection.execute(CLOSE, {**ended, "completed_at": now(), "which": step}).rowcount)
 
 
 def add_warnings(connection: sa.Connection, generation_id: str, warnings: Sequence[str]) -> None:

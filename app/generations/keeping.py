@@ -27,6 +27,8 @@ from providers.types import Done, MediaRequest, Output, SpeechRequest, Ticket, U
 from .parts import Parts
 
 DOWNLOAD_TRIES = 3
+STORE_TRIES = 20
+"""How often a work that came with the answer, and is nowhere else, is put into a store that refuses: for 80 seconds."""
 
 Json = dict[str, Any]
 
@@ -60,7 +62,7 @@ class Keeper:
         job: Ticket | None,
     ) -> Json:
         limit = self._parts.settings.max_download_bytes
-        for attempt in range(1, DOWNLOAD_TRIES + 1):
+        for attempt in range(1, STORE_TRIES + 1):
             try:
                 chunks = self._chunks(family, done.outputs[position])
                 async with self._parts.store.spooled(chunks, max_bytes=limit) as file:
@@ -73,9 +75,10 @@ class Keeper:
                     await self._parts.store.keep(values["id"], file.path)
                     return values
             except (DownloadFailed, StoreFailed) as error:
-                if isinstance(error, DownloadRefused) or job is not None or attempt == DOWNLOAD_TRIES:
+                most = STORE_TRIES if isinstance(error, StoreFailed) else DOWNLOAD_TRIES
+                if isinstance(error, DownloadRefused) or job is not None or attempt >= most:
                     raise
-                await asyncio.sleep(0.5 * attempt)
+                await asyncio.sleep(min(0.5 * attempt, 5.0))
         raise JobLost("The finished work could not be fetched.")
 
     async def _chunks(self, family: Family, output: Output) -> AsyncIterator[bytes]:

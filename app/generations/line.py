@@ -45,14 +45,15 @@ class Line:
     async def through(
         self,
         call: Waiting,
-        send: Callable[[], Awaitable[Json]],
+        send: Callable[[], Awaitable[Json | None]],
         refused: Callable[[ProviderError], Awaitable[Json]],
         *,
         admitted: bool,
     ) -> Json:
         """Send a call when it is its turn, again after each refusal that may pass, and give what it came to.
 
-        `send` calls the vendor and writes down what came of it; `refused` writes down a failure that will not pass.
+        `send` calls the vendor and writes down what came of it (None: it is in line again); `refused` writes down a
+        failure that will not pass.
         Raises Conflict when the generation is cancelled while it waits, and Deposed.
         """
         patience = Patience(self._parts.settings.vendor_max_wait_s)
@@ -68,7 +69,7 @@ class Line:
     async def _attempt(
         self,
         call: Waiting,
-        send: Callable[[], Awaitable[Json]],
+        send: Callable[[], Awaitable[Json | None]],
         refused: Callable[[ProviderError], Awaitable[Json]],
         patience: Patience,
     ) -> Json | None:

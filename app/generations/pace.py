@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 
-REMEMBERED = 20
+REMEMBERED = 12
+NEAR = (0.97, 1.1)
+"""The time around a remembered one, as parts of it, in which a job is asked about closely."""
 CLOSE = 0.02
-"""Of the expected time, between two questions while the end is near."""
+"""Of the remembered time, between two questions near it."""
 ON_THE_WAY = 0.2
-"""Of the expected time, between two questions before that."""
+"""Of the remembered time, between two questions before it."""
 
 
 class Pace:
@@ -27,12 +29,11 @@ class Pace:
 
     def pause_s(self, model: str, elapsed_s: float, usual_s: float, least_s: float) -> float:
         """Seconds until the next question: `usual_s` where nothing is known, never less than `least_s`."""
-        took = self._took.get(model)
-        if not took:
+        took = self._took.get(model, ())
+        if near := [time for time in took if NEAR[0] * time <= elapsed_s < NEAR[1] * time]:
+            return max(least_s, min(CLOSE * min(near), usual_s))
+        ahead = [time for time in took if elapsed_s < NEAR[0] * time]
+        if not ahead:
             return usual_s
-        soonest, latest = min(took), max(took)
-        if elapsed_s < 0.95 * soonest:
-            return max(least_s, min(ON_THE_WAY * soonest, 0.97 * soonest - elapsed_s))
-        if elapsed_s < 1.2 * latest:
-            return max(least_s, min(CLOSE * soonest, usual_s))
-        return usual_s
+        soonest = min(ahead)
+        return max(least_s, min(NEAR[0] * soonest - elapsed_s, max(usual_s, ON_THE_WAY * soonest)))

@@ -14,7 +14,7 @@ from dbos import DBOS
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.accounts.budgets import canonical_json, spending
-from app.db import calls, generations, now, steps
+from app.db import assets, calls, generations, now, rows_of, steps
 from app.errors import Conflict, IdempotencyMismatch, InvalidInput, NotFound
 from app.ids import new_id
 from providers.errors import ProviderError
@@ -193,15 +193,19 @@ class Service:
         ids = [row["id"] for row in rows]
         if not ids:
             return []
-        made = await self._parts.records.of_generations(ids)
-        receipts = await self._parts.budgets.of_generations(ids)
-        query = sa.select(steps).where(steps.c.generation_id.in_(ids)).order_by(steps.c.turn, steps.c.position)
-        taken = await self._parts.db.rows(query)
+        queries = {
+            "made": sa.select(assets).order_by(assets.c.call_id, assets.c.id).where(assets.c.generation_id.in_(ids)),
+            "taken": sa.select(steps).order_by(steps.c.turn, steps.c.position).where(steps.c.generation_id.in_(ids)),
+            "paid": sa.select(calls).order_by(calls.c.created_at, calls.c.id).where(calls.c.generation_id.in_(ids)),
+        }
+        found = await self._parts.db.read(
+            lambda connection: {key: rows_of(connection, query) for key, query in queries.items()}
+        )
 
-        def of(found: Sequence[Row], generation_id: str) -> list[Row]:
-            return [row for row in found if row["generation_id"] == generation_id]
+        def of(key: str, generation_id: str) -> list[Row]:
+            return [row for row in found[key] if row["generation_id"] == generation_id]
 
-        return [Generation(row, of(taken, row["id"]), made[row["id"]], of(receipts, row["id"])) for row in rows]
+        return [Generation(row, *(of(key, row["id"]) for key in ("taken", "made", "paid"))) for row in rows]
 
     async def wait(self, owner: str, generation_id: str, timeout_s: float | None) -> Generation:
         """The generation once it has ended, or as it stands after `timeout_s` seconds."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import sqlalchemy as sa
 from dbos import DBOS
 
-from app.accounts.budgets import Row
+from app.accounts.budgets import Budgets, Row
 from app.db import assets, calls, events, generations, now, rows_of, steps, workers
 from app.errors import AppError
+from app.settings import Settings
 from providers.errors import ProviderError
 
 from .claims import UNFINISHED, living
@@ -39,14 +41,15 @@ class Sweep:
             try:
                 if await self._parts.db.read(self._is_mine):
                     await self.once()
-            except (sa.exc.SQLAlchemyError, AppError, ProviderError) as error:
+            except Exception as error:  # whatever it is, the next time may go better
                 log.warning("what was left could not be put in order: %s", error)
             await asyncio.sleep(self._parts.settings.sweep_every_s)
 
     def _is_mine(self, connection: sa.Connection) -> bool:
         if connection.dialect.name != "postgresql":
             return True
-        first = sa.select(sa.func.min(workers.c.id)).where(workers.c.id.in_(living(connection)))
+        alive = living(connection, self._parts.settings.worker_silent_s)
+        first = sa.select(sa.func.min(workers.c.id)).where(workers.c.id.in_(alive))
         return bool(connection.execute(first).scalar() == self._parts.executor)
 
     async def once(self) -> None:
@@ -54,7 +57,10 @@ class Sweep:
         await self._jobs()
         await self._parts.db.write(self._leftovers)
         for row in await self._parts.db.rows(sa.select(generations.c.id).where(generations.c.deleted_at.is_not(None))):
-            await purge(self._parts, row["id"])
+            try:
+                await purge(self._parts, row["id"])
+            except AppError as error:  # the store refused one of its assets; the others still go
+                log.warning("generation %s could not be deleted yet: %s", row["id"], error)
         await self._parts.db.write(self._scrub)
 
     # ---- jobs ----
@@ -68,12 +74,15 @@ class Sweep:
             .where(sa.or_(generations.c.id.is_(None), generations.c.status.not_in(UNFINISHED)))
         )
         for row in await self._parts.db.rows(query):
-            if row["of"] in (None, "cancelled") or row["deleted"] is not None:
-                await self._works.cancel(row)
-            elif (now() - row["submitted_at"]).total_seconds() > LATE_S:
-                await self._parts.db.write(partial(self._give_up, row=row))
-            else:
-                await self._late(row)
+            try:
+                if row["of"] in (None, "cancelled") or row["deleted"] is not None:
+                    await self._works.cancel(row)
+                elif (now() - row["submitted_at"]).total_seconds() > LATE_S:
+                    await self._parts.db.write(partial(self._give_up, row=row))
+                else:
+                    await self._late(row)
+            except (ProviderError, AppError) as error:  # its model or its vendor is gone from here; the others go on
+                log.warning("job %s could not be looked after: %s", row["job_id"], error)
 
     def _give_up(self, connection: sa.Connection, row: Row) -> None:
         problem = {"code": "deadline", "message": "The vendor did not finish this job within a day."}
@@ -97,20 +106,8 @@ class Sweep:
     # ---- rows ----
 
     def _leftovers(self, connection: sa.Connection) -> None:
-        """Reservations of generations that have ended: those in line never left; of those that may have left a process
-        that lives knows the outcome, so they are judged when it must have come."""
-        settings = self._parts.settings
-        certain = now() - dt.timedelta(seconds=settings.vendor_timeout_s + settings.vendor_max_wait_s + 60)
-        ended = sa.select(generations.c.id).where(generations.c.id == calls.c.generation_id)
-        query = sa.select(calls.c.id, calls.c.admitted_at).where(
-            calls.c.state == "reserved", ~ended.where(generations.c.status.in_(UNFINISHED)).exists()
-        )
-        for row in rows_of(connection, query):
-            if row["admitted_at"] is None:
-                over = {"code": "cancelled", "message": "The generation ended before this call was made."}
-                self._parts.budgets.released(connection, row["id"], over)
-            elif row["admitted_at"] < certain:
-                self._parts.budgets.unknown(connection, row["id"], LOST)
+        for row in leftovers(connection, self._parts.settings):
+            judge(connection, self._parts.budgets, row)
 
     def _scrub(self, connection: sa.Connection) -> None:
         """No words are left of a generation that is gone: an answer may have come after its deletion."""
@@ -123,9 +120,36 @@ class Sweep:
             connection.execute(sa.delete(table).where(left))
 
 
-async def purge(parts: Parts, generation_id: str) -> None:
-    """Delete what a generation made and was; of its receipts the amounts stay. Safe to repeat where it broke off."""
+def leftovers(connection: sa.Connection, settings: Settings) -> list[Row]:
+    """Reservations of generations that have ended: those in line never left; of those that may have left a process
+    that lives knows the outcome, so they are judged when it must have come."""
+    certain = now() - dt.timedelta(seconds=settings.vendor_timeout_s + settings.vendor_max_wait_s + 60)
+    ended = sa.select(generations.c.id).where(generations.c.id == calls.c.generation_id)
+    query = sa.select(calls).where(
+        calls.c.state == "reserved",
+        sa.or_(calls.c.admitted_at.is_(None), calls.c.admitted_at < certain),
+        ~ended.where(generations.c.status.in_(UNFINISHED)).exists(),
+    )
+    return rows_of(connection, query)
+
+
+def judge(connection: sa.Connection, budgets: Budgets, row: Row) -> None:
+    """What becomes of such a reservation."""
+    if row["admitted_at"] is None:
+        over = {"code": "cancelled", "message": "The generation ended before this call was made."}
+        budgets.released(connection, row["id"], over)
+    else:
+        budgets.unknown(connection, row["id"], LOST)
+
+
+async def forget_run(generation_id: str) -> None:
+    """Delete what the engine noted of a run."""
     await DBOS.delete_workflow_async(generation_id, delete_children=True)
+
+
+async def purge(parts: Parts, generation_id: str, forget: Callable[[str], Awaitable[None]] = forget_run) -> None:
+    """Delete what a generation made and was; of its receipts the amounts stay. Safe to repeat where it broke off."""
+    await forget(generation_id)
     for asset in (await parts.records.of_generations([generation_id]))[generation_id]:
         await parts.store.forget(asset["id"])
 

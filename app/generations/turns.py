@@ -172,7 +172,7 @@ class Turns:
     async def _images(self, turn: Turn) -> dict[str, Media]:
         """The pictures the model is to see, scaled down."""
         ids = [image_id for message in turn.messages for image_id in message.image_ids]
-        rows = await self._parts.records.some(turn.owner, sorted(set(ids)))
+        rows = await self._parts.records.some(turn.owner, sorted(set(ids))) if ids else []
         seen: dict[str, Media] = {}
         for row in rows:
             async with self._parts.store.local(row["id"]) as path:

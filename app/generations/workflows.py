@@ -93,7 +93,8 @@ class Workflows(DBOSConfiguredInstance):
         fixed, warnings = (row["frame"], ()) if row["frame"] else await self._frame(row)
 
         def beginning(connection: sa.Connection) -> int | None:
-            attempt = claim(connection, generation_id, self._parts.executor, fixed)
+            silent_s = self._parts.settings.worker_silent_s
+            attempt = claim(connection, generation_id, self._parts.executor, fixed, silent_s)
             if attempt is not None:
                 add_warnings(connection, generation_id, warnings)
             return attempt
@@ -121,12 +122,15 @@ class Workflows(DBOSConfiguredInstance):
         return {"brief": start, "frame": frame}, warnings
 
     async def _finish(self, generation_id: str, stop: loop.Stop) -> None:
-        made = [asset["id"] for asset in (await self._parts.records.of_generations([generation_id]))[generation_id]]
+        made = await self._made(generation_id) if stop.explanation else []
         await self._end(generation_id, "completed", stop.reason, response=stop.response(made))
+
+    async def _made(self, generation_id: str) -> list[str]:
+        return [asset["id"] for asset in (await self._parts.records.of_generations([generation_id]))[generation_id]]
 
     async def fail(self, generation_id: str, problem: Mapping[str, Any]) -> None:
         """The run broke off. What was made until then is kept and told of; with nothing made, it failed as a whole."""
-        made = [asset["id"] for asset in (await self._parts.records.of_generations([generation_id]))[generation_id]]
+        made = await self._made(generation_id)
         if made:
             response = f"The run broke off: {problem['message']} Made until then: {', '.join(made)}."
             await self._end(generation_id, "completed", "error", response=response, error=problem)

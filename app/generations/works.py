@@ -51,6 +51,13 @@ LOST = {
     "it, is not known. It was not sent again.",
 }
 
+TAKEN = {
+    "code": "outcome_unknown",
+    "message": "An equal request has the job the vendor answered this one with, and which job is this one's could not "
+    "be found out. It was not sent again.",
+}
+LOCK_OF_JOBS = 7465304
+
 
 @dataclass(frozen=True)
 class Order:
@@ -94,11 +101,11 @@ class Works:
             return await self._reused(row)
         if row["state"] == "submitted":
             return await self.collect(row)
+        outcome = None
         if not new and row["admitted_at"] is not None:
-            admitted = False
-            if (outcome := await self._left_before(row, order.request)) is not None:
-                return outcome
-        outcome = await self._send(row, order.request, admitted=admitted)
+            outcome = await self._left_before(row, order.request)
+        if outcome is None:
+            outcome = await self._send(row, order.request, admitted=new and admitted)
         return await self.collect(await self._parts.budgets.get(call_id)) if "job" in outcome else outcome
 
     def _reserve(self, connection: sa.Connection, frame: Frame, intent: Intent, admitted: bool) -> tuple[Row, bool]:
@@ -178,7 +185,7 @@ class Works:
         async def refused(error: ProviderError) -> Json:
             return await self._refused(row, error)
 
-        async def send() -> Json:
+        async def send() -> Json | None:
             return await self._submit(row, request)
 
         waiting = Waiting(call_id, row["generation_id"], row["step_id"], row["lane"])
@@ -187,27 +194,38 @@ class Works:
         except AppError as error:  # an input could not be read, or nobody wants it any more: nothing was sent
             return await self._close(call_id, "released", problem_of(error))
 
-    async def _submit(self, row: Row, request: MediaRequest) -> Json:
+    async def _submit(self, row: Row, request: MediaRequest) -> Json | None:
+        """One request to the vendor, and what came of it; None when it turned out that it has to be made again."""
         family, model = self._parts.registry.family(row["vendor"]), self._model(f"{row['vendor']}/{row['model']}")
         sent = request.model_copy(update={"model": model.id})
         answer = await family.submit(sent, await self._media(sent))
         if isinstance(answer, Done):
             return await self._kept(family, model, row, sent, answer)
-        await self._accepted(row, answer)
-        return {"job": row["id"]}
+        if await self._accepted(row, answer):
+            return {"job": row["id"]}
+        return await self._reconciled(family, row, sent, TAKEN)  # an equal call has it, whose own answer was lost
 
-    async def _accepted(self, row: Row, ticket: Ticket) -> None:
-        """A vendor has the job: write its id down before anything else. When nobody wants it any more, stop it."""
+    async def _accepted(self, row: Row, ticket: Ticket, *, found: bool = False) -> bool:
+        """A vendor has the job: write its id down before anything else. When nobody wants it any more, stop it. False
+        when it is another call's: one `found` at the vendor may be, and its own may have been found by an equal call.
+        """
 
-        def accepting(connection: sa.Connection) -> bool:
+        def accepting(connection: sa.Connection) -> bool | None:
+            if found and connection.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK_OF_JOBS)))
+            same = sa.and_(calls.c.vendor == row["vendor"], calls.c.job_id == ticket.job_id, calls.c.id != row["id"])
+            if connection.execute(sa.select(calls.c.id).where(same)).first() is not None:
+                return None
             data = ticket.model_dump(mode="json")
             self._parts.budgets.submitted(connection, row["id"], data, ticket.estimated_cost_usd)
             query = sa.select(generations.c.status, generations.c.deleted_at)
-            found = row_of(connection, query.where(generations.c.id == row["generation_id"]))
-            return found is not None and found["status"] != "cancelled" and found["deleted_at"] is None
+            of = row_of(connection, query.where(generations.c.id == row["generation_id"]))
+            return of is not None and of["status"] != "cancelled" and of["deleted_at"] is None
 
-        if not await self._parts.db.write(accepting):
+        wanted = await self._parts.db.write(accepting)
+        if wanted is False:
             await self.cancel(await self._parts.budgets.get(row["id"]))
+        return wanted is not None
 
     async def _media(self, request: MediaRequest) -> dict[str, Media]:
         """The inputs the request names by id, as bytes."""
@@ -233,33 +251,21 @@ class Works:
         """A lost submit, looked for at the vendor: `{"job": ...}`; None when the vendor never got it, so that it is in
         line again; else closed as unknown."""
         sent = request.model_copy(update={"model": row["model"]})
-        begun = row["admitted_at"]
+        left = (await self._parts.budgets.get(row["id"]))["admitted_at"] or row["created_at"]
         try:
-            for wait_s in (0.0, family.list_lag_s):
-                await asyncio.sleep(max(0.0, wait_s - (now() - begun).total_seconds()))
-                found = await patiently(lambda: family.find(sent, begun), max_wait_s=60)
+            for wait_s in (0.0, family.surely_listed_s):
+                await asyncio.sleep(wait_s)
+                found = await patiently(lambda: family.find(sent, left), max_wait_s=60)
                 if found is None:
                     return await self._close(row["id"], "unknown", problem)
                 for ticket in found:
-                    if await self._adopt(row, ticket):
+                    if await self._accepted(row, ticket, found=True):
                         return {"job": row["id"]}
         except ProviderError as error:
             log.warning("%s: could not be asked about a lost request: %s", row["vendor"], error)
             return await self._close(row["id"], "unknown", problem)
         await self._parts.db.write(lambda connection: self._parts.budgets.back_in_line(connection, row["id"], now()))
         return None
-
-    async def _adopt(self, row: Row, ticket: Ticket) -> bool:
-        """Take a job found at the vendor for this call's own, unless it is another call's."""
-
-        def adopting(connection: sa.Connection) -> bool:
-            taken = sa.select(calls.c.id).where(calls.c.vendor == row["vendor"], calls.c.job_id == ticket.job_id)
-            if connection.execute(taken).first() is not None:
-                return False
-            self._parts.budgets.submitted(connection, row["id"], ticket.model_dump(mode="json"), None)
-            return True
-
-        return await self._parts.db.write(adopting)
 
     # ---- collect ----
 
@@ -359,9 +365,9 @@ class Works:
             return await self._close(row["id"], "settled", problem)
         if row["ticket"] is None and error.code in ("outcome_unknown", "malformed_answer"):
             family, request = self._parts.registry.family(row["vendor"]), media_request.validate_python(row["request"])
-            fresh = {**row, "admitted_at": row["admitted_at"] or now()}
-            return await self._reconciled(family, fresh, request, problem) or await self._close(
-                row["id"], "released", problem
+            never = {**problem, "message": f"{problem['message']} The vendor's list shows that it was not."}
+            return await self._reconciled(family, row, request, problem) or await self._close(
+                row["id"], "released", never
             )
         return await self._close(row["id"], "unknown", problem)
 

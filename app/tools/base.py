@@ -6,11 +6,13 @@ mend its arguments or choose another way: a failed tool never ends a run.
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -104,7 +106,7 @@ class Tool(Generic[A]):
 
     def spec(self, catalogue: Catalogue) -> ToolSpec:
         """What the planner is told of this tool, as of now."""
-        schema = plain_schema(self.Arguments)
+        schema = copy.deepcopy(plain_schema(self.Arguments))
         for argument, choices in self.choices(catalogue).items():
             if not choices:
                 continue  # an empty enumeration is no JSON Schema
@@ -214,8 +216,12 @@ def _check_plain(value: Any, depth: int = 0) -> None:
         _check_plain(item, depth + 1)
 
 
+@cache
 def plain_schema(arguments: type[BaseModel]) -> dict[str, Any]:
-    """The JSON schema of an argument model, without the titles and `anyOf null` that small models stumble on."""
+    """The JSON schema of an argument model, without the titles and `anyOf null` that small models stumble on.
+
+    Made once for each model (it takes milliseconds), so callers copy what they change.
+    """
     schema = arguments.model_json_schema()
     properties = {}
     for name, value in schema.get("properties", {}).items():
