@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
+import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -301,6 +303,8 @@ def create_engine(target: sa.URL, *, read_only: bool) -> sa.Engine:
     """An engine for writing (transactions) or for reading (each query by itself)."""
     if target.get_backend_name() != "sqlite":
         options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "pool_size": READERS} if read_only else {}
+        if "connect_timeout" not in target.query:  # libpq would wait two minutes for a host that is silent
+            options["connect_args"] = {"connect_timeout": 10}
         return sa.create_engine(target, pool_pre_ping=read_only, **options)
     engine = sa.create_engine(target)
     sa.event.listen(engine, "connect", _prepare_sqlite)
@@ -313,9 +317,22 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
     """WAL so that readers never wait for the writer; FULL because receipts must outlive a power cut."""
     connection.isolation_level = None  # transactions are begun by _begin_immediate, not by the driver
     cursor = connection.cursor()
-    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    cursor.execute("PRAGMA busy_timeout=30000")
+    _switch_to_wal(cursor)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _switch_to_wal(cursor: sqlite3.Cursor) -> None:
+    """Of those that open a new file at the same moment one may be refused at once, whatever the busy timeout."""
+    for pause_s in (0.01, 0.03, 0.1, 0.3, 1.0):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            time.sleep(pause_s)
+    cursor.execute("PRAGMA journal_mode=WAL")
 
 
 def _begin_immediate(connection: sa.Connection) -> None:

@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from app.api import assets, errors, generations, pages, system
+from app.api import assets, errors, generations, pages, system, usage
 from app.api.origin import SameOrigin
 from app.api.plain import PlainTextProblems
 from app.api.schema import describe
-from app.assembly import open_house
+from app.assembly import House, open_house
 from app.settings import Settings, read_environment
 from app.telemetry import MeasureRequests, Metrics
 
 
-def create_app(settings: Settings | None = None, environment: Mapping[str, str] | None = None) -> FastAPI:
-    """The application. Nothing is opened until it starts; settings and keys default to the environment and `.env`."""
+def create_app(
+    settings: Settings | None = None, environment: Mapping[str, str] | None = None, house: House | None = None
+) -> FastAPI:
+    """The application, in front of an open house, or of one that is opened when it starts. Settings and keys default to
+    the environment and `.env`."""
     settings = settings or Settings()
     keys = read_environment() if environment is None else environment
-    metrics = Metrics()
+    metrics = Metrics() if house is None else house.parts.metrics
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_house(settings, keys, metrics) as house:
-            app.state.parts, app.state.service = house.parts, house.service
+        async with open_house(settings, keys, metrics) if house is None else nullcontext(house) as opened:
+            app.state.parts, app.state.service = opened.parts, opened.service
             yield
 
     app = FastAPI(
@@ -41,7 +44,7 @@ def create_app(settings: Settings | None = None, environment: Mapping[str, str] 
     errors.install(app)
     small = APIRouter(max_body_size=settings.max_body_bytes)
     large = APIRouter(max_body_size=settings.max_upload_bytes + settings.max_body_bytes)
-    for router in (generations.router, assets.router, system.router):
+    for router in (generations.router, assets.router, usage.router, system.router):
         small.include_router(router)
     large.include_router(assets.uploads)
     app.include_router(small)

@@ -56,9 +56,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 # ---- the server does as the document says ----------------------------------------------------------------------------
 
-# Whether something exists, whether a key came with another body before, and whether bytes are a picture: no schema can
-# say it. Here such requests may be refused, with an answer of the document; below everything named exists.
-BEYOND_SCHEMAS = {"/generate", "/files"}
+# Whether something exists, whether a key came with another body before, whether bytes are a picture, and which of two
+# days comes first: no schema can say it. Here such requests may be refused, with an answer of the document; below
+# everything named exists.
+BEYOND_SCHEMAS = {"/generate", "/files", "/usage"}
 
 
 def with_little_work(case: Any) -> Any:
@@ -109,6 +110,8 @@ class Existing:
             case.body["file"] = self.picture
         if case.path == "/generate":
             self.name_in_body(case.body)
+        if {"from", "to"} & case.query.keys():
+            case.query.update({"from": "2026-10-01", "to": "2026-11-20"})
 
     def name_in_body(self, body: Json) -> None:
         """The same, in the body of a generation."""
@@ -261,6 +264,7 @@ def test_the_examples_of_bodies_are_valid():
         {"prompt": "x", "max_steps": True},
         {"prompt": "x", "max_cost_usd": "1e3"},
         {"prompt": "x", "max_cost_usd": "10001"},
+        {"prompt": "x", "reuse": "yes"},
         {"prompt": "x", "colour": "red"},
     ],
 )

@@ -83,6 +83,12 @@ class GenerateBody(BaseModel):
         description="A call that would pass this cap is not made. Default: the server's `MAX_COST_USD`.",
         examples=["2.50"],
     )
+    reuse: bool = Field(
+        False,
+        strict=True,
+        description="Answer identical calls (same model, same frozen request, same inputs) from what was made before "
+        "instead of buying them again; such works are marked `reused_from` and cost 0. Model turns are taken anew.",
+    )
     metadata: dict[Annotated[Name, Field(max_length=64)], Annotated[Text, Field(max_length=512)]] = Field(
         default_factory=dict,
         max_length=16,

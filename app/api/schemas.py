@@ -10,12 +10,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, PlainSerializer
 
 from app.generations.service import Generation
-from providers.catalogue import round_up
+
+from .receipts import ErrorOut, ReceiptOut, Usd
 
 Rate = Annotated[Decimal, PlainSerializer(lambda value: format(value, "f"), return_type=str)]
 """A price, with as many decimals as it has."""
-Usd = Annotated[Decimal, PlainSerializer(lambda value: format(round_up(value), "f"), return_type=str)]
-"""An amount, to the micro-dollar, so that equal amounts look equal."""
 
 
 class AssetOut(BaseModel):
@@ -58,6 +57,11 @@ class AssetOut(BaseModel):
         None, description="The generation it came of; null for uploads.", examples=["gen_01kaj5v3m8f7q2n4d6s8t0w2y4"]
     )
     parent_ids: list[str] = Field(description="The assets it was made from.", examples=[[]])
+    reused_from: str | None = Field(
+        None,
+        description="The earlier asset whose bytes these are, where `reuse` answered an identical call with it.",
+        examples=[None],
+    )
     filename: str | None = Field(None, description="The name an upload came with.", examples=[None])
     created_at: dt.datetime = Field(description="When it was kept here.", examples=["2026-11-20T12:53:17.299114Z"])
 
@@ -104,15 +108,6 @@ class UsageOut(BaseModel):
     output_tokens: int = Field(description="Tokens they wrote, likewise.", examples=[97])
 
 
-class ErrorOut(BaseModel):
-    """Why a generation failed or broke off."""
-
-    code: str = Field(description="A stable word for programs.", examples=["unavailable"])
-    message: str = Field(
-        description="What happened, in one sentence.", examples=["replicate: the service is not available."]
-    )
-
-
 class GenerationOut(BaseModel):
     """A request and everything that came of it."""
 
@@ -130,6 +125,10 @@ class GenerationOut(BaseModel):
     response: str | None = Field(None, description="The agent's answer.", examples=["Here is your fox at dawn."])
     assets: list[AssetOut] = Field(description="What was made, in the order it was asked for.")
     steps: list[StepOut] = Field(description="Every model turn and tool call, in order.")
+    receipts: list[ReceiptOut] = Field(
+        description="Every paid call, oldest first. Their amounts add up to `cost_usd`; one without an amount makes "
+        "`cost_is_complete` false."
+    )
     usage: UsageOut = Field(description="Turns, calls and tokens.")
     cost_usd: Usd | None = Field(
         None, description="What is known of the cost; null when nothing is.", examples=["0.046965"]
@@ -157,6 +156,7 @@ class GenerationOut(BaseModel):
                 **fields,
                 "assets": [AssetOut.of(asset, base_url) for asset in generation.assets],
                 "steps": [{**step, "cost_usd": generation.step_cost(step["id"])} for step in generation.steps],
+                "receipts": [ReceiptOut.of(receipt) for receipt in generation.receipts],
                 "usage": generation.usage(),
                 "cost_usd": generation.spending.cost_usd,
                 "cost_is_complete": generation.spending.complete,

@@ -40,7 +40,7 @@ def upgrade() -> None:
     op.create_index("ix_calls_lane_state", "calls", ["lane", "state"])
     op.create_index("ix_calls_vendor_job_id", "calls", ["vendor", "job_id"])
     op.create_index("ix_calls_owner_request_digest", "calls", ["owner", "request_digest"])
-    op.create_index("ix_calls_created_at", "calls", ["created_at"])
+    op.create_index("ix_calls_owner_created_at", "calls", ["owner", "created_at"])
     op.create_table(
         "workers",
         sa.Column("id", sa.String(length=40), nullable=False),

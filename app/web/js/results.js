@@ -93,5 +93,6 @@ function sharper(asset) {
 function facts(asset) {
   const size = asset.width ? `${asset.width} × ${asset.height}` : null;
   const length = asset.duration_s ? seconds(asset.duration_s) : null;
-  return [asset.model, size, length, price(asset.cost_usd)].filter(Boolean).join(" · ");
+  const cost = asset.reused_from ? "reused" : price(asset.cost_usd);
+  return [asset.model, size, length, cost].filter(Boolean).join(" · ");
 }
