@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.accounts.budgets import Budgets, Intent
+from app.accounts.lanes import Lanes
 from app.agent.history import Answer
 from app.assets.records import Records
 from app.assets.store import Store
@@ -23,7 +24,7 @@ from app.generations.parts import Parts
 from app.settings import Settings
 from app.telemetry import Metrics
 from app.tools import built_in
-from app.tools.base import Made
+from app.tools.base import Made, Prepared
 from providers.catalogue import Catalogue, load_models
 from providers.http import Http
 from providers.registry import Registry
@@ -118,7 +119,8 @@ class Recorder:
         self.instructions.append(instructions)
         return self._written
 
-    async def make(self, request: MediaRequest, warnings: tuple[str, ...] = ()) -> Made:
+    async def make(self, prepare: Callable[[], Awaitable[Prepared]]) -> Made:
+        request, warnings = await prepare()
         self.requests.append(request)
         return Made(({"id": f"asset_{len(self.requests)}", "type": request.kind},), warnings)
 
@@ -151,6 +153,7 @@ async def open_parts(folder: Path) -> AsyncIterator[Parts]:
             db=db,
             events=Events(db, poll_s=0.01),
             budgets=Budgets(db, metrics),
+            lanes=Lanes(db, {}),
             records=Records(db),
             store=store,
             http=http,
@@ -158,6 +161,7 @@ async def open_parts(folder: Path) -> AsyncIterator[Parts]:
             toolbox=built_in(),
             metrics=metrics,
             gate=Gate(),
+            executor="worker_1",
         )
     await http.aclose()
     await store.aclose()
@@ -175,8 +179,7 @@ async def add_generation(db: Database, generation_id: str, **values: Any) -> Non
         "warnings": [],
         "created_at": now(),
     }
-    async with db.transaction() as connection:
-        await connection.execute(sa.insert(generations).values(**{**row, **values}))
+    await db.write(lambda connection: connection.execute(sa.insert(generations), {**row, **values}))
 
 
 def asset_row(asset_id: str, **values: Any) -> dict[str, Any]:
@@ -200,6 +203,8 @@ def intent(call_id: str = "call_1", estimate: str | None = "0.04", **values: Any
     fields = {
         "generation_id": "gen_1",
         "step_id": "step_1",
+        "owner": "",
+        "lane": "openai.image",
         "vendor": "openai",
         "model": "gpt-image-2",
         "modality": "image",

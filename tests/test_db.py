@@ -2,8 +2,10 @@
 
 import asyncio
 import datetime as dt
+import threading
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from app.db import Database, assets, calls, driver_url, events, generations, metadata, now
+from app.db import Database, assets, calls, driver_url, events, generations, metadata, now, rows_of
 from tests.doubles import add_generation, asset_row, database, intent
 
 pytestmark = pytest.mark.anyio
@@ -23,10 +25,13 @@ async def db(anyio_backend: str, tmp_path: Path) -> AsyncIterator[Database]:
         yield db
 
 
+async def insert(db: Database, table: sa.Table, *rows: dict[str, object]) -> None:
+    await db.write(lambda connection: connection.execute(sa.insert(table), rows))
+
+
 async def stored(db: Database, table: sa.Table, **values: object) -> dict[str, object]:
     """The row that comes out when this one goes in."""
-    async with db.transaction() as connection:
-        await connection.execute(sa.insert(table).values(**values))
+    await insert(db, table, values)
     row = await db.row(sa.select(table))
     assert row is not None
     return dict(row)
@@ -38,14 +43,14 @@ async def stored(db: Database, table: sa.Table, **values: object) -> dict[str, o
 @pytest.mark.parametrize(
     ("url", "driver"),
     [
-        ("sqlite:////tmp/x.db", "sqlite+aiosqlite"),
-        ("sqlite+pysqlite:////tmp/x.db", "sqlite+aiosqlite"),
+        ("sqlite:////tmp/x.db", "sqlite"),
+        ("sqlite+pysqlite:////tmp/x.db", "sqlite"),
         ("postgres://u:p@host/db", "postgresql+psycopg"),
         ("postgresql://u:p@host/db", "postgresql+psycopg"),
         ("postgresql+asyncpg://u:p@host/db", "postgresql+psycopg"),
     ],
 )
-def test_driver_is_the_asynchronous_one(url, driver):
+def test_driver_is_the_one_that_comes_along(url, driver):
     assert driver_url(url).drivername == driver
 
 
@@ -82,9 +87,7 @@ async def test_time_comes_back_aware_and_equal(db):
 async def test_times_sort_as_they_pass(db):
     early = dt.datetime(2026, 11, 20, 23, 0, tzinfo=dt.timezone(dt.timedelta(hours=9)))
     late = dt.datetime(2026, 11, 20, 15, 0, tzinfo=dt.UTC)
-    async with db.transaction() as connection:
-        for asset_id, moment in (("asset_late", late), ("asset_early", early)):
-            await connection.execute(sa.insert(assets).values(**asset_row(asset_id, created_at=moment)))
+    await insert(db, assets, asset_row("asset_late", created_at=late), asset_row("asset_early", created_at=early))
     rows = await db.rows(sa.select(assets.c.id).order_by(assets.c.created_at))
     assert [row["id"] for row in rows] == ["asset_early", "asset_late"]
 
@@ -106,52 +109,58 @@ async def test_text_of_any_script_comes_back(db):
 
 
 async def test_transaction_that_raises_leaves_nothing(db):
-    async def broken_off() -> None:
-        async with db.transaction() as connection:
-            await connection.execute(sa.insert(assets).values(**asset_row("asset_1")))
-            raise RuntimeError("stop")
+    def broken_off(connection: sa.Connection) -> None:
+        connection.execute(sa.insert(assets), asset_row("asset_1"))
+        raise RuntimeError("stop")
 
     with pytest.raises(RuntimeError, match="stop"):
-        await broken_off()
+        await db.write(broken_off)
     assert await db.rows(sa.select(assets)) == []
 
 
 async def test_reader_does_not_wait_for_a_writer(db):
-    async with db.transaction() as connection:
-        await connection.execute(sa.insert(assets).values(**asset_row("asset_1")))
-        assert await asyncio.wait_for(db.rows(sa.select(assets)), 5) == []
+    inserted, seen = threading.Event(), threading.Event()
+
+    def writing(connection: sa.Connection) -> None:
+        connection.execute(sa.insert(assets), asset_row("asset_1"))
+        inserted.set()
+        seen.wait(30)
+
+    written = asyncio.create_task(db.write(writing))
+    await asyncio.to_thread(inserted.wait, 30)
+    assert await asyncio.wait_for(db.rows(sa.select(assets)), 5) == []
+    seen.set()
+    await written
     assert len(await db.rows(sa.select(assets))) == 1
 
 
-async def test_writers_side_by_side_take_turns(db):
-    async def add(number: int) -> None:
-        async with db.transaction() as connection:
-            before = (await connection.execute(sa.select(sa.func.count()).select_from(assets))).scalar_one()
-            await asyncio.sleep(0)
-            await connection.execute(sa.insert(assets).values(**asset_row(f"asset_{number}", bytes=before)))
+async def test_writers_side_by_side_take_turns(db, tmp_path):
+    def adding(connection: sa.Connection, name: str) -> None:
+        before = connection.execute(sa.select(sa.func.count()).select_from(assets)).scalar_one()
+        connection.execute(sa.insert(assets), asset_row(name, bytes=before))
 
-    await asyncio.gather(*(add(number) for number in range(8)))
+    async with database(tmp_path) as another:
+        names = [(where, f"asset_{number}") for number, where in enumerate([db, another] * 4)]
+        await asyncio.gather(*(where.write(partial(adding, name=name)) for where, name in names))
     rows = await db.rows(sa.select(assets.c.bytes).order_by(assets.c.bytes))
     assert [row["bytes"] for row in rows] == list(range(8))
 
 
 async def test_insert_once_keeps_the_row_that_is_there(db):
-    for kind in ("image", "video"):
-        async with db.transaction() as connection:
-            await connection.execute(db.insert_once(assets, **asset_row("asset_1", type=kind)))
+    rows = [asset_row("asset_1", type=kind) for kind in ("image", "video")]
+    new = [await db.write(partial(db.insert_once, table=assets, values=row)) for row in rows]
+    assert new == [True, False]
     assert [row["type"] for row in await db.rows(sa.select(assets))] == ["image"]
 
 
 async def test_event_ids_are_never_used_again(db):
     async def add(key: str) -> int:
         values = {"generation_id": "gen_1", "key": key, "name": "x", "data": {}, "created_at": now()}
-        async with db.transaction() as connection:
-            result = await connection.execute(sa.insert(events).values(**values))
-            return int(result.inserted_primary_key[0])
+        inserting = sa.insert(events).returning(events.c.id)
+        return await db.write(lambda connection: int(connection.execute(inserting, values).scalar_one()))
 
     first = await add("a")
-    async with db.transaction() as connection:
-        await connection.execute(sa.delete(events))
+    await db.write(lambda connection: connection.execute(sa.delete(events)))
     assert await add("b") > first
 
 
@@ -166,8 +175,7 @@ async def test_migrations_make_the_tables_the_code_knows(db):
     def differences(connection: sa.Connection) -> list[object]:
         return list(compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata))
 
-    async with db.engine.connect() as connection:
-        assert await connection.run_sync(differences) == []
+    assert await db.read(differences) == []
 
 
 async def test_migrating_again_changes_nothing(db):
@@ -184,8 +192,33 @@ async def test_migrating_side_by_side_is_migrating_once(tmp_path):
 
 
 async def test_receipts_outlive_a_power_cut(db):
-    async with db.reading() as connection:
-        pragmas = [
-            (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "synchronous")
-        ]
-    assert pragmas == ["wal", 2]  # 2: FULL
+    def pragmas(connection: sa.Connection) -> list[object]:
+        names = ("journal_mode", "synchronous")
+        return [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]
+
+    assert await db.write(pragmas) == ["wal", 2]  # 2: FULL
+
+
+async def test_each_query_of_a_reader_sees_what_is_committed_by_then(db):
+    looked, written = threading.Event(), threading.Event()
+
+    def reading(connection: sa.Connection) -> list[int]:
+        first = rows_of(connection, sa.select(assets))
+        looked.set()
+        written.wait(30)
+        return [len(first), len(rows_of(connection, sa.select(assets)))]
+
+    found = asyncio.create_task(db.read(reading))
+    await asyncio.to_thread(looked.wait, 30)
+    await insert(db, assets, asset_row("asset_1"))
+    written.set()
+    assert await found == [0, 1]
+
+
+async def test_closing_lets_what_is_asked_for_be_written(tmp_path):
+    async with database(tmp_path) as db:
+        writes = [asyncio.create_task(insert(db, assets, asset_row(f"asset_{number}"))) for number in range(5)]
+        await asyncio.sleep(0)
+    await asyncio.gather(*writes)
+    async with database(tmp_path) as db:
+        assert len(await db.rows(sa.select(assets))) == 5

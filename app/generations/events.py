@@ -53,6 +53,14 @@ class Bell:
 
     def __init__(self) -> None:
         self._waiting: dict[str, set[asyncio.Event]] = {}
+        self.closed = False
+        """Whether this process is leaving, so that nobody is kept waiting any longer."""
+
+    def close(self) -> None:
+        """Wake everybody, for the last time."""
+        self.closed = True
+        for name in list(self._waiting):
+            self.ring(name)
 
     def ring(self, name: str) -> None:
         """There is news."""
@@ -125,15 +133,16 @@ class Events:
         return not row["count"] or (row["end"] is not None and row["end"] <= last_id)
 
     async def ended(self, generation_id: str) -> None:
-        """Wait until a generation has ended, without reading what happens on the way."""
+        """Wait until a generation has ended, or this process has to; without reading what happens on the way."""
         async with self.bell.listening(f"{generation_id}/end") as news:
-            while not await self.over(generation_id):
+            while not await self.over(generation_id) and not self.bell.closed:
                 await _rung(news, 5 * self._poll_s)  # the bell is what counts
 
     async def follow(
         self, generation_id: str, last_id: int = 0, *, heartbeat_s: float | None = None
     ) -> AsyncIterator[Event | None]:
-        """Every event behind `last_id`, as it comes, up to the one that ends the generation; None is a heartbeat."""
+        """Every event behind `last_id`, as it comes, up to the one that ends the generation, or to the end of this
+        process; None is a heartbeat."""
         async with self.bell.listening(generation_id) as news:
             silent_s = 0.0
             while True:
@@ -146,6 +155,8 @@ class Events:
                         return
                 if page:
                     continue
+                if self.bell.closed:
+                    return
                 pause_s = self._poll_s if heartbeat_s is None else min(self._poll_s, heartbeat_s - silent_s)
                 if await _rung(news, pause_s):
                     continue

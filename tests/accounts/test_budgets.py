@@ -1,15 +1,19 @@
 """The receipts: what is reserved, settled, released or unknown; the cap, also for calls side by side."""
 
 import asyncio
+import datetime as dt
+import threading
 from collections.abc import AsyncIterator, Iterable
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from app.accounts.budgets import Budgets, Intent, Row, Spending, canonical_json, spending
-from app.db import Database
+from app.accounts.budgets import Budgets, Intent, Spending, canonical_json, spending
+from app.db import Database, now
 from app.errors import BudgetExceeded
 from app.telemetry import Metrics
 from tests.doubles import add_generation, database, intent
@@ -31,48 +35,78 @@ def budgets(db: Database) -> Budgets:
     return Budgets(db, Metrics())
 
 
-async def reserve(db: Database, budgets: Budgets, call: Intent, cap: str | None = None) -> Row | None:
-    async with db.transaction() as connection:
-        return await budgets.reserve(connection, call, None if cap is None else Decimal(cap))
+async def reserve(
+    db: Database, budgets: Budgets, call: Intent, cap: str | None = None, *, admitted: bool = True
+) -> None:
+    cap_usd = None if cap is None else Decimal(cap)
+    await db.write(lambda connection: budgets.reserve(connection, call, cap_usd, admitted=admitted))
 
 
 async def end(db: Database, budgets: Budgets, state: str, call_id: str = "call_1", amount: str | None = None) -> None:
     """Bring a reserved call to this state."""
     usd = None if amount is None else Decimal(amount)
-    async with db.transaction() as connection:
+
+    def ending(connection: sa.Connection) -> None:
         match state:
             case "submitted":
-                await budgets.submitted(connection, call_id, {"job_id": "job_1"}, usd)
+                budgets.submitted(connection, call_id, {"job_id": "job_1"}, usd)
             case "settled":
-                await budgets.settled(connection, call_id, usd, "vendor")
+                budgets.settled(connection, call_id, usd, "vendor")
             case "released":
-                await budgets.released(connection, call_id, LOST)
+                budgets.released(connection, call_id, LOST)
             case "unknown":
-                await budgets.unknown(connection, call_id, LOST)
+                budgets.unknown(connection, call_id, LOST)
+
+    await db.write(ending)
 
 
 # ---- the life of a receipt -------------------------------------------------------------------------------------------
 
 
 async def test_intent_is_written_down_before_the_call(db, budgets):
-    assert await reserve(db, budgets, intent()) is None
+    await reserve(db, budgets, intent())
     row = await budgets.get("call_1")
     assert (row["state"], row["request"], row["estimate_usd"]) == ("reserved", {"prompt": "a cat"}, Decimal("0.04"))
 
 
-async def test_call_begun_before_is_handed_back_and_not_reserved_again(db, budgets):
+async def test_call_begun_before_is_found(db, budgets):
     await reserve(db, budgets, intent())
     await end(db, budgets, "submitted")
-    row = await reserve(db, budgets, intent(estimate="9"), cap="0.01")
-    assert row is not None
-    assert (row["state"], row["estimate_usd"]) == ("submitted", Decimal("0.04"))
+    found = [await db.read(partial(budgets.find, call_id=call_id)) for call_id in ("call_1", "call_2")]
+    assert [row and row["state"] for row in found] == ["submitted", None]
+
+
+async def test_call_begun_before_cannot_be_reserved_again(db, budgets):
+    await reserve(db, budgets, intent())
+    with pytest.raises(sa.exc.IntegrityError):
+        await reserve(db, budgets, intent(estimate="9"))
+    assert (await budgets.get("call_1"))["estimate_usd"] == Decimal("0.04")
+
+
+@pytest.mark.parametrize("admitted", [True, False])
+async def test_receipt_tells_whether_the_request_may_have_left(db, budgets, admitted):
+    await reserve(db, budgets, intent(), admitted=admitted)
+    assert ((await budgets.get("call_1"))["admitted_at"] is not None) is admitted
+
+
+async def test_call_refused_for_now_is_back_in_line(db, budgets):
+    await reserve(db, budgets, intent())
+    until = now() + dt.timedelta(seconds=30)
+    await db.write(lambda connection: budgets.back_in_line(connection, "call_1", until))
+    row = await budgets.get("call_1")
+    assert (row["state"], row["admitted_at"], row["not_before"]) == ("reserved", None, until)
+
+
+async def test_warnings_are_kept_for_a_replay(db, budgets):
+    await reserve(db, budgets, intent(warnings=("Another model was chosen.",)))
+    assert (await budgets.get("call_1"))["warnings"] == ["Another model was chosen."]
 
 
 async def test_job_is_kept_with_the_vendors_estimate(db, budgets):
     await reserve(db, budgets, intent())
     await end(db, budgets, "submitted", amount="0.60")
     row = await budgets.get("call_1")
-    assert (row["ticket"], row["estimate_usd"]) == ({"job_id": "job_1"}, Decimal("0.60"))
+    assert (row["ticket"], row["job_id"], row["estimate_usd"]) == ({"job_id": "job_1"}, "job_1", Decimal("0.60"))
     assert row["submitted_at"] >= row["created_at"]
 
 
@@ -97,6 +131,14 @@ async def test_released_call_owes_nothing(db, budgets):
     assert (row["state"], row["amount_usd"], row["error"]) == ("released", Decimal(0), LOST)
 
 
+async def test_call_that_turns_out_well_has_no_error(db, budgets):
+    await reserve(db, budgets, intent())
+    await end(db, budgets, "unknown")
+    await end(db, budgets, "settled", amount="0.05")
+    row = await budgets.get("call_1")
+    assert (row["state"], row["error"]) == ("settled", None)
+
+
 async def test_unknown_call_has_no_amount(db, budgets):
     await reserve(db, budgets, intent())
     await end(db, budgets, "unknown")
@@ -106,19 +148,17 @@ async def test_unknown_call_has_no_amount(db, budgets):
 
 async def test_result_is_remembered_for_a_replay(db, budgets):
     await reserve(db, budgets, intent())
-    async with db.transaction() as connection:
-        await budgets.remember(connection, "call_1", {"assets": []})
+    await db.write(lambda connection: budgets.remember(connection, "call_1", {"assets": []}))
     assert (await budgets.get("call_1"))["result"] == {"assets": []}
 
 
 async def test_intent_of_a_transaction_that_fails_is_not_there(db, budgets):
-    async def broken_off() -> None:
-        async with db.transaction() as connection:
-            await budgets.reserve(connection, intent(), None)
-            raise RuntimeError("stop")
+    def broken_off(connection: sa.Connection) -> None:
+        budgets.reserve(connection, intent(), None, admitted=True)
+        raise RuntimeError("stop")
 
     with pytest.raises(RuntimeError, match="stop"):
-        await broken_off()
+        await db.write(broken_off)
     with pytest.raises(LookupError, match="call_1"):
         await budgets.get("call_1")
 
@@ -136,6 +176,21 @@ async def test_each_state_a_call_comes_to_is_counted(db):
         'impresario_vendor_calls_total{state="settled"} 1.0',
         'impresario_vendor_calls_total{state="submitted"} 1.0',
     ]
+
+
+async def test_call_is_counted_once_when_what_is_written_beside_it_fails(db):
+    metrics, free = Metrics(), threading.Event()
+    budgets = Budgets(db, metrics)
+    await reserve(db, budgets, intent())
+    busy = asyncio.create_task(db.write(lambda connection: free.wait(30)))
+    await asyncio.sleep(0.05)
+    beside = [end(db, budgets, "settled"), reserve(db, budgets, intent())]
+    together = asyncio.gather(*beside, return_exceptions=True)
+    await asyncio.sleep(0)
+    free.set()
+    assert [type(outcome) for outcome in await together] == [type(None), sa.exc.IntegrityError]
+    assert 'impresario_vendor_calls_total{state="settled"} 1.0' in metrics.text().decode()
+    await busy
 
 
 async def test_jobs_under_way_are_those_a_vendor_accepted(db, budgets):
@@ -156,7 +211,14 @@ async def test_receipts_of_generations_come_oldest_first(db, budgets):
 
 
 async def test_call_up_to_the_cap_is_made(db, budgets):
-    assert await reserve(db, budgets, intent(estimate="0.04"), cap="0.04") is None
+    await reserve(db, budgets, intent(estimate="0.04"), cap="0.04")
+    assert (await budgets.get("call_1"))["state"] == "reserved"
+
+
+async def test_call_that_waits_in_line_takes_its_part_of_the_cap(db, budgets):
+    await reserve(db, budgets, intent("a", "0.06"), cap="0.10", admitted=False)
+    with pytest.raises(BudgetExceeded):
+        await reserve(db, budgets, intent("b", "0.06"), cap="0.10")
 
 
 async def test_call_past_the_cap_is_not_made_and_says_why(db, budgets):
@@ -168,7 +230,7 @@ async def test_call_past_the_cap_is_not_made_and_says_why(db, budgets):
 
 
 async def test_cap_of_nothing_lets_only_the_free_through(db, budgets):
-    assert await reserve(db, budgets, intent("free", "0"), cap="0") is None
+    await reserve(db, budgets, intent("free", "0"), cap="0")
     with pytest.raises(BudgetExceeded):
         await reserve(db, budgets, intent("paid", "0.000001"), cap="0")
 
@@ -191,12 +253,13 @@ async def test_each_state_leaves_its_part_of_the_cap(db, budgets, state, amount,
     await end(db, budgets, state, "first", amount)
     with pytest.raises(BudgetExceeded):
         await reserve(db, budgets, intent("more", str(Decimal(left) + Decimal("0.000001"))), cap="0.10")
-    assert await reserve(db, budgets, intent("just", left), cap="0.10") is None
+    await reserve(db, budgets, intent("just", left), cap="0.10")
 
 
 async def test_cap_is_that_of_one_generation(db, budgets):
     await reserve(db, budgets, intent("a", "0.09", generation_id="gen_2"), cap="0.10")
-    assert await reserve(db, budgets, intent("b", "0.09"), cap="0.10") is None
+    await reserve(db, budgets, intent("b", "0.09"), cap="0.10")
+    assert [row["id"] for row in await budgets.of_generations(["gen_1"])] == ["b"]
 
 
 async def test_calls_side_by_side_cannot_both_pass_the_cap(db, budgets):
@@ -213,11 +276,13 @@ async def test_work_of_unknown_price_is_refused_under_a_cap(db, budgets):
 
 
 async def test_work_of_unknown_price_is_made_without_a_cap(db, budgets):
-    assert await reserve(db, budgets, intent(estimate=None)) is None
+    await reserve(db, budgets, intent(estimate=None))
+    assert (await budgets.get("call_1"))["estimate_usd"] is None
 
 
 async def test_planner_of_unknown_price_is_ones_own(db, budgets):
-    assert await reserve(db, budgets, intent(estimate=None, modality="chat", model="qwen3"), cap="0.01") is None
+    await reserve(db, budgets, intent(estimate=None, modality="chat", model="qwen3"), cap="0.01")
+    assert (await budgets.get("call_1"))["state"] == "reserved"
 
 
 # ---- what it adds up to ----------------------------------------------------------------------------------------------

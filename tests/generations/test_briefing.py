@@ -34,9 +34,11 @@ async def briefed(parts: Parts, generation_id: str = "gen_1") -> Brief:
 
 
 async def add_assets(parts: Parts, *rows: dict[str, Any]) -> None:
-    async with parts.db.transaction() as connection:
+    def adding(connection: sa.Connection) -> None:
         for row in rows:
-            await parts.records.add(connection, row)
+            parts.records.add(connection, row)
+
+    await parts.db.write(adding)
 
 
 def asking_for(*inputs: str, max_steps: int = 10) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from app.db import Database
 from app.generations.events import PAGE, TERMINAL, Bell, Event, EventName, Events
@@ -30,8 +31,11 @@ def events(db: Database) -> Events:
 async def record(events: Events, *names: EventName, generation_id: str = "gen_1", key: str = "") -> None:
     """Write these events, each in a transaction of its own."""
     for name in names:
-        async with events.recording(generation_id) as connection:
-            await events.add(connection, generation_id, name, key or name, {"says": name})
+
+        def adding(connection: sa.Connection, name: EventName = name) -> None:
+            events.add(connection, generation_id, name, key or name, {"says": name})
+
+        await events.record(generation_id, adding, ends=name in TERMINAL)
 
 
 async def names(stream: AsyncIterator[Event | None]) -> list[str | None]:
@@ -67,14 +71,17 @@ async def test_ids_only_grow(events):
 
 
 async def test_event_of_a_transaction_that_fails_never_was(events):
-    async def broken_off() -> None:
-        async with events.recording("gen_1") as connection:
-            await events.add(connection, "gen_1", "tool.started", "a", {})
-            raise RuntimeError("stop")
+    def broken_off(connection: sa.Connection) -> None:
+        events.add(connection, "gen_1", "tool.started", "a", {})
+        raise RuntimeError("stop")
 
     with pytest.raises(RuntimeError, match="stop"):
-        await broken_off()
+        await events.record("gen_1", broken_off)
     assert await events.after("gen_1", 0) == []
+
+
+async def test_what_was_written_is_handed_on(events):
+    assert await events.record("gen_1", lambda connection: "written") == "written"
 
 
 # ---- replayed --------------------------------------------------------------------------------------------------------
@@ -93,10 +100,12 @@ async def test_replay_shows_one_generation(events):
 
 
 async def test_replay_of_more_than_a_page_is_whole(events):
-    async with events.recording("gen_1") as connection:
+    def adding(connection: sa.Connection) -> None:
         for number in range(PAGE + 10):
-            await events.add(connection, "gen_1", "tool.progress", str(number), {})
-        await events.add(connection, "gen_1", "generation.completed", "end", {})
+            events.add(connection, "gen_1", "tool.progress", str(number), {})
+        events.add(connection, "gen_1", "generation.completed", "end", {})
+
+    await events.record("gen_1", adding)
     assert len(await names(events.follow("gen_1"))) == PAGE + 11
 
 
@@ -135,24 +144,75 @@ async def test_bell_wakes_who_follows(db):
 
 async def test_news_of_another_process_is_seen_by_asking(db):
     here, elsewhere = Events(db, poll_s=SOON_S), Events(db, poll_s=NEVER_S)
+    await record(elsewhere, "generation.created")
     following = asyncio.create_task(names(here.follow("gen_1")))
     await asyncio.sleep(SOON_S)
     await record(elsewhere, "generation.completed")
-    assert await asyncio.wait_for(following, 30) == ["generation.completed"]
+    assert await asyncio.wait_for(following, 30) == ["generation.created", "generation.completed"]
 
 
 async def test_silence_is_broken_by_heartbeats(events):
+    await record(events, "generation.created")
     stream = events.follow("gen_1", heartbeat_s=2 * SOON_S)
-    assert [await anext(stream) for _ in range(3)] == [None, None, None]
+    _, *silence = [await anext(stream) for _ in range(4)]
+    assert silence == [None, None, None]
     await record(events, "generation.completed")
     assert "generation.completed" in await names(stream)
 
 
 async def test_silence_without_a_heartbeat_stays_silent(events):
+    await record(events, "generation.created")
     following = asyncio.create_task(names(events.follow("gen_1")))
     await asyncio.sleep(5 * SOON_S)
     await record(events, "generation.completed")
-    assert await asyncio.wait_for(following, 30) == ["generation.completed"]
+    assert await asyncio.wait_for(following, 30) == ["generation.created", "generation.completed"]
+
+
+async def test_follow_ends_where_a_generation_is_gone(events):
+    assert await asyncio.wait_for(names(events.follow("gen_9", heartbeat_s=NEVER_S)), 30) == []
+
+
+# ---- waited for ------------------------------------------------------------------------------------------------------
+
+
+async def test_who_waits_for_the_end_is_woken_by_the_end(db):
+    events = Events(db, poll_s=NEVER_S)
+    await record(events, "generation.created")
+    waiting = asyncio.create_task(events.ended("gen_1"))
+    await asyncio.sleep(SOON_S)
+    await record(events, "generation.completed")
+    await asyncio.wait_for(waiting, 30)
+
+
+async def test_who_waits_for_the_end_is_not_woken_on_the_way(db):
+    events = Events(db, poll_s=NEVER_S)
+    async with events.bell.listening("gen_1/end") as end:
+        await record(events, "generation.created", "tool.started")
+        assert not end.is_set()
+
+
+async def test_end_in_another_process_is_seen_by_asking(db):
+    here, elsewhere = Events(db, poll_s=SOON_S), Events(db, poll_s=NEVER_S)
+    await record(elsewhere, "generation.created")
+    waiting = asyncio.create_task(here.ended("gen_1"))
+    await record(elsewhere, "generation.failed")
+    await asyncio.wait_for(waiting, 30)
+
+
+async def test_end_of_a_generation_that_is_gone_has_come(events):
+    await asyncio.wait_for(events.ended("gen_9"), 30)
+
+
+async def test_bell_stays_silent_when_nothing_was_written(db):
+    events = Events(db, poll_s=NEVER_S)
+
+    def broken_off(connection: sa.Connection) -> None:
+        raise RuntimeError("stop")
+
+    async with events.bell.listening("gen_1") as news:
+        with pytest.raises(RuntimeError, match="stop"):
+            await events.record("gen_1", broken_off)
+        assert not news.is_set()
 
 
 # ---- the bell --------------------------------------------------------------------------------------------------------

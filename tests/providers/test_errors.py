@@ -1,9 +1,10 @@
-"""No vendor's sentence carries a key onwards, whichever way it came."""
+"""No vendor's sentence carries a key onwards, whichever way it came; and after which failures another may be asked."""
 
 import pickle
 
 import pytest
 
+from providers import errors
 from providers.errors import InvalidRequest, JobFailed, ProviderError
 from providers.http import error_for
 
@@ -36,3 +37,22 @@ def test_ordinary_words_stay(text: str) -> None:
 
 def test_an_error_survives_pickling() -> None:
     assert str(pickle.loads(pickle.dumps(JobFailed("It failed.", retry_after=2.0)))) == "It failed."
+
+
+# ---- another vendor --------------------------------------------------------------------------------------------------
+
+KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ProviderError)]
+
+
+def test_another_vendor_is_asked_after_these_alone() -> None:
+    elsewhere = {kind.code for kind in KINDS if kind.elsewhere}
+    assert elsewhere == {"not_sent", "rate_limited", "overloaded", "quota_exhausted", "model_gone"}
+
+
+def test_another_vendor_is_asked_only_where_nothing_is_owed() -> None:
+    assert [kind.code for kind in KINDS if kind.elsewhere and kind.charged is not False] == []
+
+
+def test_each_failure_has_a_code_of_its_own() -> None:
+    codes = [kind.code for kind in KINDS]
+    assert sorted(codes) == sorted(set(codes))

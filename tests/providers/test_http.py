@@ -13,6 +13,8 @@ from providers.errors import (
     InvalidRequest,
     JobLost,
     MalformedAnswer,
+    ModelGone,
+    Moderated,
     NotSent,
     OutcomeUnknown,
     Overloaded,
@@ -27,6 +29,7 @@ from providers.http import (
     MAX_REDIRECTS,
     NOTHING_LEFT,
     Http,
+    Patience,
     answer_of,
     detail_of,
     error_for,
@@ -73,7 +76,10 @@ async def fetched(http: Http, url: str = WORK, vendor_url: str = VENDOR_URL, **m
         (401, {}, True, Unauthorized),
         (402, {}, True, QuotaExhausted),
         (403, {}, True, Unauthorized),
-        (404, {}, True, InvalidRequest),
+        (404, {}, True, ModelGone),
+        (410, {}, True, ModelGone),
+        (404, {}, False, InvalidRequest),
+        (410, {}, False, InvalidRequest),
         (408, {}, True, OutcomeUnknown),
         (422, {}, True, InvalidRequest),
         (429, {}, True, RateLimited),
@@ -215,6 +221,33 @@ async def test_connection_is_tried_four_times():
     assert len(calls) == MAX_CONNECT_TRIES
 
 
+def test_waits_double_up_to_eight_seconds():
+    patience = Patience()
+    waits = [patience.after(RateLimited("")) for _ in range(6)]
+    assert waits == [pytest.approx(wait_s, rel=0.25) for wait_s in (0.5, 1, 2, 4, 8, 8)]
+
+
+def test_vendors_own_delay_goes_before_ours():
+    patience = Patience()
+    assert [patience.after(RateLimited("", retry_after=wait_s)) for wait_s in (7, 0, 30)] == [7, 0, 30]
+
+
+def test_patience_that_is_used_up_leaves_room_for_a_shorter_wait():
+    patience = Patience(max_wait_s=10)
+    assert [patience.after(Overloaded("", retry_after=wait_s)) for wait_s in (8, 5, 2, 1)] == [8, None, 2, None]
+
+
+def test_other_failures_count_among_the_tries_to_connect():
+    patience = Patience()
+    errors = [RateLimited("", retry_after=0)] * 3 + [NotSent("", retry_after=0)]
+    assert [patience.after(error) for error in errors] == [0, 0, 0, None]
+
+
+@pytest.mark.parametrize("error", [Moderated(""), ModelGone(""), Unauthorized(""), DownloadFailed("")])
+def test_no_patience_with_what_will_not_pass_or_may_be_owed(error):
+    assert Patience().after(error) is None
+
+
 # ---- send and ask ----------------------------------------------------------------------------------------------------
 
 
@@ -247,6 +280,17 @@ async def test_answer_that_is_no_object_is_malformed(http, vendor, answer):
     vendor.get(JOB).mock(return_value=answer)
     with pytest.raises(MalformedAnswer):
         await http.send_json("Vendor", "GET", JOB)
+
+
+@pytest.mark.parametrize("status", [404, 410])
+@pytest.mark.parametrize(("paid", "error"), [(True, ModelGone), (False, InvalidRequest)])
+async def test_address_that_is_not_there_is_a_model_that_is_gone_where_work_is_ordered(
+    http, vendor, status, paid, error
+):
+    vendor.post(JOB).respond(status, json={"error": "no such model"})
+    with pytest.raises(InvalidRequest, match="no such model") as caught:
+        await http.send("Vendor", "POST", JOB, paid=paid)
+    assert type(caught.value) is error
 
 
 async def test_redirected_post_is_not_followed(http, vendor):

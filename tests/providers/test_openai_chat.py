@@ -15,6 +15,7 @@ from openai import AsyncOpenAI
 from providers.errors import (
     InvalidRequest,
     MalformedAnswer,
+    ModelGone,
     Moderated,
     NotOffered,
     NotSent,
@@ -196,7 +197,7 @@ def problem(**error: Any) -> dict[str, Any]:
         (400, {"code": "billing_hard_limit_reached"}, QuotaExhausted),
         (401, {"code": "invalid_api_key"}, Unauthorized),
         (403, {"code": "unsupported_country_region_territory"}, Unauthorized),
-        (404, {"code": "model_not_found"}, InvalidRequest),
+        (404, {"code": "model_not_found"}, ModelGone),
         (408, {}, OutcomeUnknown),
         (422, {}, InvalidRequest),
         (429, {"code": "rate_limit_exceeded", "type": "tokens"}, RateLimited),
