@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV = .venv/bin/uv
 BIN = .venv/bin
 
-.PHONY: demo serve test browser check format lock clean
+.PHONY: demo serve test browser check format bench lock clean
 
 demo: .venv/runtime
 	$(BIN)/impresario demo
@@ -30,6 +30,10 @@ check: .venv/dev
 format: .venv/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# About ten minutes; `BENCH=--quick` takes two.
+bench: .venv/dev
+	$(BIN)/python -m benchmarks $(BENCH)
 
 lock: .venv/bin/uv
 	$(UV) pip compile --upgrade --universal --generate-hashes --python-version 3.11 pyproject.toml -o requirements.lock -q

@@ -1,22 +1,18 @@
-"""How the parts meet: opened in order (settings, database, store, registry, DBOS), closed in reverse."""
+"""How the parts meet: opened in order (settings, database, store, registry, the engine), closed in reverse."""
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
 import logging
-import sqlite3
-import sys
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
-from dbos import error as dbos_error
+from alembic.util import CommandError
 
 from app.accounts.budgets import Budgets
 from app.accounts.lanes import Lanes
@@ -24,23 +20,31 @@ from app.assets.records import Records
 from app.assets.store import Store
 from app.db import Database
 from app.errors import NotReady
-from app.generations.crew import QUEUE, Crew
+from app.generations.crew import Crew
+from app.generations.doctor import Doctor
+from app.generations.engine import engine_at_rest, launch_engine, stop_engine
 from app.generations.events import Events
 from app.generations.gate import Gate
 from app.generations.parts import Parts
+from app.generations.retention import Retention
 from app.generations.service import Service
 from app.generations.sweep import Sweep
-from app.generations.workflows import APPLICATION_VERSION, Workflows
+from app.generations.workflows import Workflows
+from app.generations.works import Works
 from app.ids import new_id
 from app.settings import Settings
 from app.telemetry import Metrics
 from app.tools import built_in
+from app.writer import first_line
 from providers.base import Family
 from providers.catalogue import Lane
 from providers.http import Http
 from providers.registry import Registry
 
 log = logging.getLogger(__name__)
+
+PATIENCE_S = 30.0
+"""How long a start waits for a database that is not up yet."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +63,58 @@ async def open_house(
     metrics: Metrics,
     families: Iterable[type[Family]] | None = None,
 ) -> AsyncIterator[House]:
-    """Open everything, take up what a crash interrupted, and close it all at the end."""
+    """Open everything, take up what a crash interrupted, and close it all at the end. Raises NotReady, StoreFailed."""
+    async with AsyncExitStack() as stack:
+        if not settings.shared():
+            for directory in sorted({settings.directory(), settings.sqlite_file().parent}):
+                stack.enter_context(sole_use(directory))
+        parts = await stack.enter_async_context(open_parts(settings, environment, metrics, families))
+        parts.store.sweep_spool()
+        workflows = Workflows(parts)
+        crew = Crew(parts, workflows)
+        service = Service(parts, workflows.works, crew)
+        sweep, retention = Sweep(parts, workflows.works), Retention(parts, service)
+        stack.callback(stop_engine)
+        await launch_engine(settings, parts.executor)
+        await retention.schedule()
+        await crew.sign_in()
+        stack.push_async_callback(crew.sign_out)
+        background(stack, crew.live())  # also while the gate closes, lest another process takes it for dead
+        stack.push_async_callback(parts.gate.close, settings.shutdown_grace_s)
+        await crew.take_up()
+        if ending := parts.registry.catalogue.warnings():
+            log.warning("Models that will be gone within 60 days:\n  %s", "\n  ".join(ending))
+        for work in (parts.registry.warm_up(), crew.hear(), sweep.run(), retention.run()):
+            background(stack, work)
+        yield House(settings, parts, service)
+
+
+@asynccontextmanager
+async def open_doctor(settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[Doctor]:
+    """The one who looks for what is out of order, beside whoever works. Raises NotReady, StoreFailed."""
+    if not settings.shared() and not settings.sqlite_file().exists():
+        raise NotReady(f"There is nothing to look after: no server has worked in {settings.directory()} yet.")
+    async with open_parts(settings, environment, Metrics()) as parts:
+        with engine_at_rest(settings) as engine:
+            yield Doctor(parts, Works(parts), engine, taken=not settings.shared() and is_taken(settings.directory()))
+
+
+@asynccontextmanager
+async def open_parts(
+    settings: Settings,
+    environment: Mapping[str, str],
+    metrics: Metrics,
+    families: Iterable[type[Family]] | None = None,
+) -> AsyncIterator[Parts]:
+    """Everything but the engine."""
     async with AsyncExitStack() as stack:
         directory = settings.directory()
         directory.mkdir(parents=True, exist_ok=True)
-        stack.enter_context(sole_use(directory))
-        db = Database(settings.sql_url())
-        stack.push_async_callback(db.aclose)
-        await db.migrate()
         store = Store(settings.store_url(), directory / "spool")
         stack.push_async_callback(store.aclose)
-        store.sweep_spool()
+        db = Database(settings.sql_url())
+        stack.push_async_callback(db.aclose)
+        await migrate(db)
         http = Http(
             timeout_s=settings.vendor_timeout_s,
             max_wait_s=settings.vendor_max_wait_s,
@@ -78,11 +123,10 @@ async def open_house(
         stack.push_async_callback(http.aclose)
         registry = Registry.open(environment, http, families)
         stack.push_async_callback(registry.aclose)
-        events = Events(db)
-        parts = Parts(
+        yield Parts(
             settings=settings,
             db=db,
-            events=events,
+            events=Events(db),
             budgets=Budgets(db, metrics),
             lanes=Lanes(db, limits_of(registry, settings)),
             records=Records(db),
@@ -94,21 +138,30 @@ async def open_house(
             gate=Gate(),
             executor=new_id("worker"),
         )
-        workflows = Workflows(parts)
-        crew, sweep = Crew(parts, workflows), Sweep(parts, workflows.works)
-        service = Service(parts, workflows.works, crew)
-        await launch_dbos(settings, parts.executor)
-        stack.callback(stop_dbos)
-        stack.push_async_callback(crew.sign_out)
-        stack.push_async_callback(parts.gate.close, settings.shutdown_grace_s)
-        await crew.sign_in()
-        if ending := registry.catalogue.warnings():
-            log.warning("Models that will be gone within 60 days:\n  %s", "\n  ".join(ending))
-        for work in (registry.warm_up(), crew.live(), crew.hear(), sweep.run()):
-            task = asyncio.create_task(work)
-            task.add_done_callback(report)
-            stack.callback(task.cancel)
-        yield House(settings, parts, service)
+
+
+async def migrate(db: Database) -> None:
+    """Bring the tables up to date, once the database answers. Raises NotReady with what is wrong."""
+    deadline, waiting = time.monotonic() + PATIENCE_S, False
+    while True:
+        try:
+            return await db.migrate()
+        except sa.exc.OperationalError as error:
+            if db.dialect == "sqlite" or time.monotonic() > deadline:
+                raise NotReady(f"The database cannot be used: {said_by(error)}") from error
+            if not waiting:
+                log.warning("the database does not answer yet, waiting up to %g s: %s", PATIENCE_S, said_by(error))
+            waiting = True
+        except sa.exc.SQLAlchemyError as error:
+            raise NotReady(f"The database cannot be used: {said_by(error)}") from error
+        except CommandError as error:
+            raise NotReady(f"The database is of another version of Impresario than this one: {error}") from error
+        await asyncio.sleep(0.5)
+
+
+def said_by(error: Exception) -> str:
+    """What a database said, in a line."""
+    return first_line(getattr(error, "orig", None) or error)
 
 
 def limits_of(registry: Registry, settings: Settings) -> dict[str, Lane]:
@@ -129,87 +182,39 @@ def sole_use(directory: Path) -> Iterator[None]:
 
     A second process would take the first one's unfinished work for a crashed one's. Raises NotReady.
     """
+    directory.mkdir(parents=True, exist_ok=True)
     with (directory / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise NotReady(
-                f"Another Impresario works in {directory}; ask it over HTTP, or give this one a DATA_DIR of its own."
-            ) from error
+        for patience in (True, True, False):  # `is_taken` of another process may hold it for a moment
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if not patience:
+                    raise NotReady(
+                        f"Another Impresario works in {directory}; ask it over HTTP, or give this one a DATA_DIR of "
+                        "its own."
+                    ) from error
+                time.sleep(0.05)
         yield
 
 
+def is_taken(directory: Path) -> bool:
+    """Whether a process works in a data directory now."""
+    try:
+        with sole_use(directory):
+            return False
+    except NotReady:
+        return True
+
+
+def background(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> None:
+    """Do something beside, until the stack is unwound; nothing depends on its success."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(report)
+    stack.callback(task.cancel)
+
+
 def report(task: asyncio.Task[None]) -> None:
-    """Log what went wrong in a background task; nothing depends on its success."""
+    """Log what went wrong in a background task."""
     if not task.cancelled() and (error := task.exception()):
         log.warning("a task in the background failed: %s", error)
-
-
-def check_sqlite() -> None:
-    """Refuse a SQLite that DBOS cannot work with from Python 3.12 on (measured: 3.40.1 on 3.13 fails, on 3.11 works).
-
-    Raises NotReady with what to do; otherwise the start would end in a puzzling IntegrityError.
-    """
-    if sys.version_info >= (3, 12) and sqlite3.sqlite_version_info < (3, 42):
-        raise NotReady(
-            f"This Python brings SQLite {sqlite3.sqlite_version}; from Python 3.12 on 3.42 or newer is needed. "
-            "Use another Python, or set DATABASE_URL to Postgres."
-        )
-
-
-async def launch_dbos(settings: Settings, executor: str) -> None:
-    """Start the workflow engine, and the queue of runs that no process had room for."""
-    config: DBOSConfig = {
-        "name": "impresario",
-        "application_version": APPLICATION_VERSION,
-        "executor_id": executor,
-        "serializer": DBOSPortableJSONSerializer(),
-        "log_level": "WARNING",
-        "run_migrations": True,
-    }
-    shared = settings.database_url is not None and not settings.database_url.startswith("sqlite")
-    if not shared:
-        url = f"sqlite:///{settings.directory() / 'workflows.db'}"
-        check_sqlite()
-        config["system_database_engine"] = _sqlite_engine(url)
-    else:
-        url = str(settings.database_url)
-    config["system_database_url"] = url
-    DBOS(config=config)
-    engine_log = logging.getLogger("dbos")  # speaks with everybody else's format
-    engine_log.handlers.clear()
-    engine_log.propagate = True
-    engine_log.addFilter(is_news)
-    DBOS.listen_queues([QUEUE] if settings.max_running else [])
-    DBOS.launch()
-    await DBOS.register_queue_async(
-        QUEUE,
-        worker_concurrency=max(settings.max_running, 1),
-        polling_interval_sec=0.25 if shared else 1.0,
-        on_conflict="always_update" if settings.max_running else "never_update",
-    )
-
-
-def stop_dbos() -> None:
-    """Stop the workflow engine, and give the event loop back the thread pool that goes down with it."""
-    DBOS.destroy()
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
-
-
-def is_news(record: logging.LogRecord) -> bool:
-    """A cancelled workflow is what was asked for, not an error to log with a traceback."""
-    error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, dbos_error.DBOSAwaitedWorkflowCancelledError | dbos_error.DBOSWorkflowCancelledError)
-
-
-def _sqlite_engine(url: str) -> sa.Engine:
-    """DBOS's own engine settings, in WAL mode, which it does not choose by itself."""
-    engine = sa.create_engine(url, pool_size=16, max_overflow=16)
-
-    @sa.event.listens_for(engine, "connect")
-    def prepare(connection: Any, record: Any) -> None:
-        connection.isolation_level = "IMMEDIATE"
-        for pragma in ("busy_timeout=30000", "foreign_keys=ON", "journal_mode=WAL", "synchronous=NORMAL"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    return engine

@@ -1,13 +1,13 @@
-"""The command line: serve, run, models, demo."""
+"""The command line: serve, worker, run, doctor, models, demo."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 import uvicorn
@@ -18,18 +18,21 @@ from rich.table import Column, Table
 
 from app.api.assets import EXTENSIONS
 from app.api.bodies import GenerateBody
-from app.assembly import House, open_house, sole_use
+from app.assembly import House, open_doctor, open_house
 from app.demo import run_demo
 from app.errors import AppError
+from app.generations.doctor import Finding
 from app.generations.service import Generation, Order
 from app.main import create_app
 from app.progress import Progress
+from app.server import ANSWER_S, Server, until_told
 from app.settings import LOOPBACK, Settings, read_environment
 from app.telemetry import Metrics, configure_logging
 from providers.http import Http
 from providers.registry import Registry
 from providers.types import Modality
 
+T = TypeVar("T")
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="One prompt in, finished media out.")
 console = Console()
 
@@ -43,26 +46,55 @@ def serve(
     settings = read_settings()
     host, port = host or settings.host, settings.port if port is None else port
     if settings.loopback_only() and host not in LOOPBACK:
-        console.print(
-            f"[red]Refusing to listen on {escape(host)} without keys:[/] anyone who can reach it could spend your "
-            "money. Listen on 127.0.0.1, or set ALLOW_ANONYMOUS=true if something in front of it decides who may "
-            "come in."
+        raise refuse(
+            f"Refusing to listen on {host} without keys: anyone who can reach it could spend your money. Listen on "
+            "127.0.0.1, or set ALLOW_ANONYMOUS=true if something in front of it decides who may come in."
         )
-        raise typer.Exit(2)
-    try:
-        configure_logging(settings.log_level)
-    except ValueError as error:
-        console.print(f"[red]LOG_LEVEL: {escape(str(error))}; use DEBUG, INFO, WARNING or ERROR.[/]")
-        raise typer.Exit(2) from error
-    refuse_if_taken(settings)
-    config = uvicorn.Config(
-        create_app(settings), host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=5
-    )
+    start_logging(settings)
+    finish(_serve(settings, host, port))
+
+
+async def _serve(settings: Settings, host: str, port: int) -> None:
+    quiet: dict[str, Any] = {"log_config": None, "access_log": False}
+    config = uvicorn.Config("", host=host, port=port, timeout_graceful_shutdown=ANSWER_S, **quiet)
     socket = config.bind_socket()
-    shown = f"[{host}]" if ":" in host else host
-    address = f"http://{shown}:{socket.getsockname()[1]}"
-    console.print(f"Impresario listens at {address}\n  page  {address}/\n  API   {address}/docs", highlight=False)
-    uvicorn.Server(config).run(sockets=[socket])
+    with until_told() as told:
+        async with open_house(settings, read_environment(), Metrics()) as house:
+            config.app = create_app(settings, house=house)
+            shown = f"[{host}]" if ":" in host else host
+            address = f"http://{shown}:{socket.getsockname()[1]}"
+            console.print(
+                f"Impresario listens at {address}\n  page  {address}/\n  API   {address}/docs", highlight=False
+            )
+            server = Server(config, house)
+            told.then(server.leave)
+            await server.serve(sockets=[socket])
+
+
+@app.command()
+def worker() -> None:
+    """Work on generations that servers on the same Postgres have taken in, and answer nobody."""
+    settings = read_settings()
+    if not settings.shared():
+        raise refuse(
+            "A worker needs DATABASE_URL to lead to Postgres; on SQLite one process owns the data: start a server."
+        )
+    if not settings.max_running:
+        raise refuse(
+            "MAX_RUNNING: with 0 a worker would do nothing; leave it out, or say how many generations at once."
+        )
+    if settings.store_url().startswith("memory:"):
+        raise refuse("STORAGE_URL: what lies in memory:// no other process sees; use s3://, gs://, az:// or file://.")
+    start_logging(settings)
+    finish(_work(settings))
+
+
+async def _work(settings: Settings) -> None:
+    with until_told():
+        async with open_house(settings, read_environment(), Metrics()) as house:
+            name, most = house.parts.executor, settings.max_running
+            console.print(f"Impresario works on generations, {most} at once ({name})", highlight=False)
+            await asyncio.get_running_loop().create_future()
 
 
 @app.command()
@@ -81,12 +113,11 @@ def run(
             {"prompt": prompt, "max_steps": max_steps, "max_cost_usd": max_cost_usd}
         ).order()
         out.mkdir(parents=True, exist_ok=True)  # before anything is paid for that could not be written
-        generation, files = asyncio.run(_run(settings, order, out))
     except ValidationError as error:
         raise refusal(error, lambda name: name.replace("_", "-")) from error
-    except (AppError, OSError) as error:
-        console.print(f"[red]{escape(str(error))}[/]")
-        raise typer.Exit(2) from error
+    except OSError as error:
+        raise refuse(str(error)) from error
+    generation, files = finish(_run(settings, order, out))
     row = generation.row
     if as_json:
         result = {"id": row["id"], "status": row["status"], "response": row["response"], "files": list(map(str, files))}
@@ -117,6 +148,32 @@ async def _save(house: House, asset: Any, out: Path) -> Path:
         async for chunk in house.parts.store.stream(asset["id"]):
             await asyncio.to_thread(file.write, chunk)
     return path
+
+
+@app.command()
+def doctor(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look, and change nothing.")] = False,
+) -> None:
+    """Find what crashes have left out of order, and mend it; also beside a running server. 0: all is well now."""
+    settings = read_settings()
+    configure_logging("WARNING")
+    found = finish(_examine(settings, mend=not dry_run))
+    if not found:
+        console.print("All is well.")
+    else:
+        wide: dict[str, Any] = {"overflow": "fold"}  # an id cut short cannot be looked for
+        done = "to be done" if dry_run else "done"
+        table = Table(Column("found"), Column("which", **wide), Column(done, **wide))
+        for finding in found:
+            colour = "yellow" if finding.left else "green"
+            table.add_row(finding.what, escape(finding.which), f"[{colour}]{escape(finding.done)}[/]")
+        console.print(table)
+    raise typer.Exit(1 if any(finding.left for finding in found) else 0)
+
+
+async def _examine(settings: Settings, *, mend: bool) -> list[Finding]:
+    async with open_doctor(settings, read_environment()) as physician:
+        return await physician.examine(mend=mend)
 
 
 @app.command()
@@ -165,16 +222,29 @@ def refusal(error: ValidationError, named: Callable[[str], str]) -> typer.Exit:
     return typer.Exit(2)
 
 
-def refuse_if_taken(settings: Settings) -> None:
-    """End with one sentence when another process works in the data directory, before an address is announced."""
-    directory = settings.directory()
-    directory.mkdir(parents=True, exist_ok=True)
+def start_logging(settings: Settings) -> None:
+    """Log as loudly as is wished."""
     try:
-        with sole_use(directory):
-            pass
-    except AppError as error:
-        console.print(f"[red]{escape(str(error))}[/]")
-        raise typer.Exit(2) from error
+        configure_logging(settings.log_level)
+    except ValueError as error:
+        raise refuse(f"LOG_LEVEL: {error}; use DEBUG, INFO, WARNING or ERROR.") from error
+
+
+def finish(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end, or until told to stop; what stands in the way is said in one sentence."""
+    try:
+        with asyncio.Runner(loop_factory=uvicorn.Config("", log_config=None).get_loop_factory()) as runner:
+            return runner.run(work)
+    except asyncio.CancelledError as error:
+        raise typer.Exit(0) from error
+    except (AppError, OSError) as error:
+        raise refuse(str(error)) from error
+
+
+def refuse(sentence: str) -> typer.Exit:
+    """Say what is in the way; the way to end."""
+    console.print(f"[red]{escape(sentence)}[/]", highlight=False)
+    return typer.Exit(2)
 
 
 def main() -> None:

@@ -12,11 +12,13 @@ from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import sqlalchemy as sa
 from dotenv import dotenv_values
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+STORES = ("file", "s3", "s3a", "gs", "az", "azure", "adl", "abfs", "abfss", "memory")
 
 
 class Settings(BaseSettings):
@@ -27,7 +29,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     data_dir: Path = Field(Path("data"), description="Where the SQLite files and, by default, the assets lie.")
-    database_url: str | None = Field(None, description="SQLAlchemy URL of the database; default SQLite in DATA_DIR.")
+    database_url: str | None = Field(None, description="sqlite:/// or postgresql:// URL; default SQLite in DATA_DIR.")
     storage_url: str | None = Field(None, description="Where assets lie: file://, s3://, gs://, az:// or memory://.")
     public_url: str | None = Field(None, description="Address clients reach this server at, for absolute asset URLs.")
     cors_origins: str = Field("", description="Origins of web clients allowed to call, comma-separated; * for any.")
@@ -51,7 +53,11 @@ class Settings(BaseSettings):
     vendor_concurrency: str = Field(
         "", description="Calls a vendor is asked for at once, by lane: runway.video=3,openai.image=5."
     )
+    worker_silent_s: float = Field(10.0, gt=0.5, description="How long a process is silent until it counts as dead.")
     sweep_every_s: float = Field(60.0, gt=0, description="How often late works and leftovers are looked after.")
+    retention_days: int | None = Field(
+        None, ge=1, description="Days after which ended generations and unused uploads are deleted; default never."
+    )
 
     shutdown_grace_s: float = Field(30.0, ge=0, description="How long a stopping process lets requests end.")
 
@@ -63,9 +69,17 @@ class Settings(BaseSettings):
         """`DATA_DIR` as an absolute path."""
         return self.data_dir.expanduser().resolve()
 
+    def shared(self) -> bool:
+        """Whether several processes may work on the database at once: on Postgres they may, on SQLite not."""
+        return not self.sql_url().startswith("sqlite")
+
     def sql_url(self) -> str:
         """The SQLAlchemy URL of the tables, without a driver in the scheme."""
         return self.database_url or f"sqlite:///{self.directory() / 'impresario.db'}"
+
+    def sqlite_file(self) -> Path:
+        """Where the database lies when it is SQLite."""
+        return Path(sa.make_url(self.sql_url()).database or "").resolve()
 
     def store_url(self) -> str:
         """The URL of the asset store."""
@@ -80,6 +94,29 @@ class Settings(BaseSettings):
         named = [host.strip() for host in self.allowed_hosts.split(",") if host.strip()]
         own = ["127.0.0.1", "localhost", "[::1]", urlsplit(self.public_url or "").hostname or "localhost"]
         return named or (["*"] if self.allow_anonymous else own)
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, url: str | None) -> str | None:
+        """Nothing of the value is said again: there is a password in it."""
+        if url is None:
+            return None
+        try:
+            found = sa.make_url(url)
+        except (sa.exc.ArgumentError, ValueError) as error:
+            raise ValueError("it is no URL, such as postgresql://user:password@host/name") from error
+        if found.drivername.split("+")[0] not in ("sqlite", "postgresql", "postgres"):
+            raise ValueError("it begins neither with sqlite:/// nor with postgresql://")
+        if found.database in (None, "", ":memory:"):
+            raise ValueError("it names no database, as in postgresql://user:password@host/name")
+        return url
+
+    @field_validator("storage_url")
+    @classmethod
+    def _storage(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(tuple(f"{scheme}://" for scheme in STORES)):
+            raise ValueError("it begins with none of file://, s3://, gs://, az:// and memory://")
+        return url
 
     @field_validator("vendor_concurrency")
     @classmethod

@@ -7,6 +7,7 @@ puts it into one transaction; each caller goes on when its own part is committed
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import queue
 import threading
@@ -46,13 +47,15 @@ class Writer:
         self._patience_s = patience_s
         self._units: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="db-write", daemon=True)
-        self._started = False
+        self._started = self._closed = False
 
     async def write(self, work: Callable[[sa.Connection], T]) -> T:
         """Run one unit; returns when it is committed. Raises what the unit raised, or the database's own refusal."""
         if not self._started:
             self._started = True
             self._thread.start()
+        if self._closed:
+            raise RuntimeError("The database was closed.")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._units.put(Unit(work, loop, future))
@@ -60,6 +63,7 @@ class Writer:
 
     def close(self) -> None:
         """Write what is left, and end the thread (blocking)."""
+        self._closed = True
         if self._started:
             self._units.put(None)
             self._thread.join()
@@ -105,7 +109,7 @@ def deliver(batch: list[Unit]) -> None:
     """Wake the callers, each event loop once."""
     for loop in {unit.loop for unit in batch}:
         mine = [unit for unit in batch if unit.loop is loop]
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
             loop.call_soon_threadsafe(_settle, mine)
 
 

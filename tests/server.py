@@ -3,7 +3,8 @@
     with Server(tmp_path, fakes.environment()) as server:
         status, headers, body = server.post("/generate", {"prompt": "a cat"})
 
-The handle uses http.client, which the tests' network guard does not see, and no proxy.
+A `Worker` is `python -m app.cli worker`, with the same life and nobody to ask. The handle uses http.client, which the
+tests' network guard does not see, and no proxy.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import psutil
 
@@ -48,36 +49,30 @@ class Event(NamedTuple):
     data: Any
 
 
-class Server:
+class Process:
     """A running product. Started on construction; `stop` or the end of a `with` block ends it."""
 
+    command: str
+    log_name: str
+
     def __init__(
-        self,
-        folder: Path,
-        environment: Mapping[str, str] | None = None,
-        *,
-        port: int | None = None,
-        ready_timeout_s: float = 60.0,
+        self, folder: Path, environment: Mapping[str, str] | None = None, *, ready_timeout_s: float = 60.0
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.port = port or free_port()
-        self.url = f"http://{HOST}:{self.port}"
         self.data_dir = folder / "data"
         self._folder = folder
-        self._log_file = folder / "server.log"
+        self._log_file = folder / f"{self.log_name}.log"
         self._ready_timeout_s = ready_timeout_s
         self.environment = {
             **{name: value for name, value in os.environ.items() if FROM_THE_MACHINE.fullmatch(name)},
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
-            "HOST": HOST,
-            "PORT": str(self.port),
             "DATA_DIR": str(self.data_dir),
             **(environment or {}),
         }
         self._start()
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -88,8 +83,9 @@ class Server:
     def _start(self) -> None:
         # Not started in the repository, whose `.env` may hold the developer's keys.
         with self._log_file.open("ab") as log:
+            self._said_before = log.tell()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "app.cli", "serve"],
+                [sys.executable, "-m", "app.cli", self.command],
                 cwd=self._folder,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -106,12 +102,14 @@ class Server:
         deadline = time.monotonic() + self._ready_timeout_s
         while time.monotonic() < deadline:
             if (code := self._process.poll()) is not None:
-                raise RuntimeError(f"The server ended with {code}:\n{self.log()[-5000:]}")
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                if self.get("/ready", timeout_s=5.0).status == 200:
-                    return
+                raise RuntimeError(f"The {self.command} ended with {code}:\n{self.log()[-5000:]}")
+            if self._is_ready():
+                return
             time.sleep(0.05)
-        raise RuntimeError(f"The server was not ready after {self._ready_timeout_s:g} s:\n{self.log()[-5000:]}")
+        raise RuntimeError(f"No {self.command} was ready after {self._ready_timeout_s:g} s:\n{self.log()[-5000:]}")
+
+    def _is_ready(self) -> bool:
+        raise NotImplementedError
 
     @property
     def pid(self) -> int:
@@ -178,6 +176,40 @@ class Server:
         with contextlib.suppress(psutil.NoSuchProcess):
             return psutil.Process(self.pid).children(recursive=True)
         return []
+
+
+class Worker(Process):
+    """A worker: it makes what servers on the same Postgres have taken in."""
+
+    command = log_name = "worker"
+
+    def _is_ready(self) -> bool:
+        return b"works on generations" in self._log_file.read_bytes()[self._said_before :]
+
+
+class Server(Process):
+    """A server, to be talked to."""
+
+    command = "serve"
+    log_name = "server"
+
+    def __init__(
+        self,
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
+        *,
+        port: int | None = None,
+        ready_timeout_s: float = 60.0,
+    ) -> None:
+        self.port = port or free_port()
+        self.url = f"http://{HOST}:{self.port}"
+        listening = {"HOST": HOST, "PORT": str(self.port), **(environment or {})}
+        super().__init__(folder, listening, ready_timeout_s=ready_timeout_s)
+
+    def _is_ready(self) -> bool:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return self.get("/ready", timeout_s=5.0).status == 200
+        return False
 
     # ---- talk --------------------------------------------------------------------------------------------------------
 

@@ -25,10 +25,9 @@ MIGRATIONS = ROOT / "app" / "migrations"  # scripts that Alembic runs, with name
 
 MOST_LINES = 300
 LONG_FILES = {
-    "app/generations/workflows.py": "every workflow there is, in the one place to look for them",
+    "app/db.py": "every table there is, in the one place to look for them, and the one way to them",
     "providers/http.py": "the one HTTP client: timeouts, retries, error table and guarded download share its rules",
     "providers/offline_media/figures.py": "a picture book: one small drawing after another",
-    "providers/offline_planner/wishes.py": "how one wish is read: each rule leans on the others",
 }
 MOST_LINES_OF_A_FUNCTION = 60
 LONG_FUNCTIONS = {"app/migrations/versions/0001_first_tables.py:upgrade": "a list of tables"}
@@ -134,9 +133,18 @@ def test_environment_is_read_in_one_place():
 # ---- size and names --------------------------------------------------------------------------------------------------
 
 
+def lines_of_files() -> dict[str, int]:
+    return {name_of(path): len(path.read_text().splitlines()) for path in SOURCES}
+
+
 def test_files_fit_in_the_head():
-    lengths = {name_of(path): len(path.read_text().splitlines()) for path in SOURCES}
-    assert {name: lines for name, lines in lengths.items() if lines > MOST_LINES and name not in LONG_FILES} == {}
+    too_long = {name: lines for name, lines in lines_of_files().items() if lines > MOST_LINES}
+    assert {name: lines for name, lines in too_long.items() if name not in LONG_FILES} == {}
+
+
+def test_files_that_may_be_long_are():
+    lengths = lines_of_files()
+    assert [name for name in LONG_FILES if lengths.get(name, 0) <= MOST_LINES] == []
 
 
 def test_functions_fit_in_the_head():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import io
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,11 +23,13 @@ from tests.server import FROM_THE_MACHINE, ROOT
 IMAGE = "An image of a lighthouse, 256x256"
 
 
-def impresario(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+def impresario(
+    folder: Path, *arguments: str, program: Sequence[str] = ("-m", "app.cli"), **settings: str
+) -> subprocess.CompletedProcess[str]:
     """Run the program in a folder, offline unless told otherwise; a wide screen keeps sentences on one line."""
     machine = {name: value for name, value in os.environ.items() if FROM_THE_MACHINE.fullmatch(name)}
     environment = {**machine, "PYTHONPATH": str(ROOT), "OFFLINE": "true", "COLUMNS": "250", **settings}
-    command = [sys.executable, "-m", "app.cli", *arguments]
+    command = [sys.executable, *program, *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=90)
 
 
@@ -160,7 +165,8 @@ def test_models_of_no_modality_are_refused(tmp_path):
 
 def test_help_tells_every_command(tmp_path):
     done = impresario(tmp_path, "--help")
-    assert [name for name in ("serve", "run", "models", "demo") if name not in done.stdout] == []
+    commands = ("serve", "worker", "run", "doctor", "models", "demo")
+    assert [name for name in commands if name not in done.stdout] == []
 
 
 def test_help_of_serve_tells_its_options(tmp_path):
@@ -181,3 +187,60 @@ def test_a_setting_that_is_wrong_is_named(tmp_path, arguments, name, value):
     done = impresario(tmp_path, *arguments, **{name: value})
     output = done.stdout + done.stderr
     assert (done.returncode, f"{name}: " in output, "Traceback" in output) == (2, True, False)
+
+
+# ---- what cannot be opened -------------------------------------------------------------------------------------------
+
+EVERY_COMMAND = [["serve"], ["worker"], ["run", IMAGE], ["doctor"]]
+NOBODY_THERE = "postgresql://user:secret@127.0.0.1:1/name"
+SHORT_OF_PATIENCE = "import app.assembly, app.cli; app.assembly.PATIENCE_S = 0.5; app.cli.main()"
+
+
+def refused(done: subprocess.CompletedProcess[str], said: str) -> None:
+    """It ended with one sentence that says this, and neither a traceback nor a password."""
+    output = done.stdout + done.stderr
+    assert (done.returncode, said in done.stdout) == (2, True), output
+    assert len(done.stdout.splitlines()) == 1, output
+    assert [word for word in ("Traceback", "secret") if word in output] == []
+
+
+@pytest.mark.parametrize("arguments", EVERY_COMMAND, ids=lambda arguments: arguments[0])
+def test_a_database_that_is_none_is_refused(tmp_path, arguments):
+    refused(impresario(tmp_path, *arguments, DATABASE_URL="mysql://user:secret@host/name"), "DATABASE_URL: ")
+
+
+@pytest.mark.parametrize("arguments", EVERY_COMMAND, ids=lambda arguments: arguments[0])
+def test_a_store_that_is_none_is_refused(tmp_path, arguments):
+    elsewhere = {"DATABASE_URL": NOBODY_THERE, "STORAGE_URL": "az://container-without-account"}
+    refused(impresario(tmp_path, *arguments, **elsewhere), "STORAGE_URL ")
+
+
+@pytest.mark.parametrize("arguments", EVERY_COMMAND, ids=lambda arguments: arguments[0])
+def test_a_database_that_does_not_answer_is_waited_for_and_then_named(tmp_path, arguments):
+    done = impresario(tmp_path, *arguments, program=("-c", SHORT_OF_PATIENCE), DATABASE_URL=NOBODY_THERE)
+    refused(done, "The database cannot be used: ")
+    assert "the database does not answer yet, waiting" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["serve"], ["run", IMAGE], ["doctor"]], ids=lambda arguments: arguments[0])
+def test_a_file_that_is_no_database_is_refused(tmp_path, arguments):
+    (tmp_path / "letter.txt").write_text("Dear Sir or Madam, " * 1000)
+    refused(impresario(tmp_path, *arguments, DATABASE_URL="sqlite:///letter.txt"), "The database cannot be used: ")
+
+
+def test_a_database_of_a_newer_version_is_refused(tmp_path):
+    assert impresario(tmp_path, "run", "hello").returncode == 0
+    with contextlib.closing(sqlite3.connect(tmp_path / "data" / "impresario.db")) as db, db:
+        db.execute("UPDATE alembic_version SET version_num = '9999'")
+    refused(impresario(tmp_path, "serve"), "of another version")
+
+
+def test_a_data_directory_that_cannot_be_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    refused(impresario(tmp_path, "serve", DATA_DIR="file"), "file")
+
+
+def test_a_server_leaves_a_database_alone_on_which_another_works(tmp_path):
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        refused(impresario(tmp_path, "serve", DATABASE_URL="sqlite:///works.db"), "Another Impresario works in")

@@ -54,12 +54,61 @@ def test_money_is_exact(monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("PORT", "70000"), ("PORT", "x"), ("MAX_COST_USD", "-1"), ("MAX_UPLOAD_BYTES", "0"), ("VIDEO_DEADLINE_S", "0")],
+    [
+        ("PORT", "70000"),
+        ("PORT", "x"),
+        ("MAX_COST_USD", "-1"),
+        ("MAX_UPLOAD_BYTES", "0"),
+        ("VIDEO_DEADLINE_S", "0"),
+        ("MAX_RUNNING", "-1"),
+        ("SWEEP_EVERY_S", "0"),
+    ],
 )
 def test_bad_value_names_its_setting(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError, match=name.lower()):
         Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "nonsense"),
+        ("DATABASE_URL", "mysql://user:secret@host/name"),
+        ("DATABASE_URL", "postgresql://user:secret@host"),
+        ("DATABASE_URL", "postgresql://user:secret@host:port/name"),
+        ("DATABASE_URL", "sqlite:///:memory:"),
+        ("STORAGE_URL", "nonsense"),
+        ("STORAGE_URL", "ftp://user:secret@host/name"),
+        ("STORAGE_URL", "s3:bucket"),
+        ("RETENTION_DAYS", "0"),
+        ("RETENTION_DAYS", "for ever"),
+    ],
+)
+def test_bad_place_or_age_is_named_without_its_password(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError, match=name.lower()) as raised:
+        Settings()
+    assert [error for error in raised.value.errors() if "secret" in error["msg"]] == []
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_postgres_can_be_shared_however_it_is_spelled(scheme):
+    assert Settings(database_url=f"{scheme}://user:p%40ss@host/name").shared()
+
+
+@pytest.mark.parametrize("url", [None, "sqlite:///works.db", "sqlite+aiosqlite:////tmp/works.db"])
+def test_sqlite_cannot_be_shared(url):
+    assert not Settings(database_url=url).shared()
+
+
+def test_the_file_of_a_database_is_known(tmp_path):
+    assert Settings().sqlite_file() == tmp_path / "data" / "impresario.db"
+    assert Settings(database_url="sqlite:///works.db").sqlite_file() == tmp_path / "works.db"
+
+
+def test_nothing_is_deleted_by_age_unless_asked_for():
+    assert Settings().retention_days is None
 
 
 def test_settings_cannot_be_changed():
@@ -88,6 +137,37 @@ def test_urls_go_before_the_data_directory():
 def test_each_modality_has_its_deadline():
     settings = Settings(image_deadline_s=1, video_deadline_s=2, speech_deadline_s=3)
     assert [settings.deadline_s(modality) for modality in ("image", "video", "speech")] == [1, 2, 3]
+
+
+def test_process_may_only_answer():
+    assert (Settings().max_running, Settings(max_running=0).max_running) == (500, 0)
+
+
+# ---- how much a vendor is asked for ----------------------------------------------------------------------------------
+
+
+def test_no_lane_has_a_limit_of_ours_by_default():
+    assert Settings().concurrency() == {}
+
+
+@pytest.mark.parametrize(
+    "text", ["runway.video=3,openai.image=5", " runway.video = 3 , openai.image=5 ", "runway.video=3,,openai.image=5,"]
+)
+def test_lanes_are_named_with_their_number(monkeypatch, text):
+    monkeypatch.setenv("VENDOR_CONCURRENCY", text)
+    assert Settings().concurrency() == {"runway.video": 3, "openai.image": 5}
+
+
+@pytest.mark.parametrize(
+    "text", ["runway=3", "runway.video", "runway.video=0", "runway.film=3", "runway.video=-1", "a.chat=1;b.chat=2"]
+)
+def test_lane_that_is_none_is_told_with_an_example(monkeypatch, text):
+    monkeypatch.setenv("VENDOR_CONCURRENCY", text)
+    with pytest.raises(ValidationError, match=r"is not vendor\.modality=number, for example runway\.video=3"):
+        Settings()
+
+
+# ---- who may ask -----------------------------------------------------------------------------------------------------
 
 
 def test_anonymous_clients_are_allowed_by_name_only(monkeypatch):

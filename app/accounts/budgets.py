@@ -156,6 +156,15 @@ class Budgets:
         """Keep what the call came to, so that a replay gets the same without calling again."""
         self._set(connection, call_id, {"result": result})
 
+    def release_waiting(self, connection: sa.Connection, generation_id: str) -> None:
+        """The generation ended: its calls that stand in line will not be made."""
+        in_line = sa.select(calls.c.id).where(
+            calls.c.generation_id == generation_id, calls.c.state == "reserved", calls.c.admitted_at.is_(None)
+        )
+        for call_id in connection.execute(in_line).scalars().all():
+            over = {"code": "cancelled", "message": "The generation ended before this call was made."}
+            self.released(connection, call_id, over)
+
     def back_in_line(self, connection: sa.Connection, call_id: str, not_before: dt.datetime) -> None:
         """The vendor refused for now: nothing was accepted, and it may be sent again from that time on."""
         self._set(connection, call_id, {"admitted_at": None, "not_before": not_before})

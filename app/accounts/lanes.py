@@ -1,15 +1,16 @@
 """Lanes: how much of one kind of work a vendor is asked for at a time, shared by every process on the database.
 
 A lane is `vendor.modality`. Its line is the receipts themselves: those reserved and not admitted wait, those admitted
-and not over are under way. Fair means that a generation's n-th call stands behind the other generations' n-th calls, so
-that one that wants sixteen pictures does not keep the others waiting for theirs.
+and not over are under way. Fair means that a generation's n-th call stands behind the other generations' n-th calls,
+and of two n-th calls the one goes first whose generation was let through longer ago; so one that wants sixteen pictures
+does not keep the others waiting for theirs.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,14 @@ from providers.catalogue import Lane
 LOCK_OF_LANES = 7465303
 OUT_OF_SIGHT_S = 3600.0
 """A job accepted longer ago than this has been left to itself and no longer holds a place."""
+NO_LIMIT = 1_000_000
+STANDING = (
+    sa.select(calls.c.id, calls.c.generation_id, calls.c.created_at, calls.c.admitted_at, calls.c.not_before)
+    .where(calls.c.state.in_(("reserved", "submitted")))
+    .order_by(calls.c.created_at, calls.c.id)
+)
+
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -57,53 +66,63 @@ class Lanes:
         waiting = sa.and_(calls.c.state == "reserved", calls.c.admitted_at.is_(None), calls.c.not_before.is_not(None))
         query = sa.select(calls.c.lane, sa.func.max(calls.c.not_before).label("until")).where(waiting)
         for row in await self._db.rows(query.group_by(calls.c.lane)):
-            until = row["until"]
-            if isinstance(until, str):  # SQLite's max() of a text
-                until = dt.datetime.fromisoformat(until)
-            self.hold(row["lane"], until)
+            self.hold(row["lane"], row["until"])
 
-    def admit(self, connection: sa.Connection, call_id: str) -> Place:
-        """Let a waiting call leave if it is its turn."""
+    def admit(
+        self,
+        connection: sa.Connection,
+        lane: str,
+        call_ids: Collection[str],
+        wanted: Callable[[str], bool] = lambda generation_id: True,
+    ) -> dict[str, Place]:
+        """Let those of these calls leave whose turn it is, and say where the others stand. A call that no longer waits
+        has no place; one of a generation that is not `wanted` is passed over."""
         if connection.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK_OF_LANES)))
-        [mine] = rows_of(connection, sa.select(calls).where(calls.c.id == call_id))
-        at = now()
-        if mine["admitted_at"] is not None:
-            return Place(0)
-        if (held := self._not_before(mine, at)) > 0:
-            return Place(self._ahead(connection, mine, at) + 1, held)
-        limit = self._limits.get(mine["lane"], Lane())
-        if limit.concurrent is not None or limit.per_minute is not None:
-            ahead, room = self._ahead(connection, mine, at), self._room(connection, mine["lane"], limit, at)
-            if ahead >= room:
-                return Place(ahead - max(room, 0) + 1)
-        connection.execute(sa.update(calls).where(calls.c.id == call_id), {"admitted_at": at})
-        return Place(0)
+        at, held_s = now(), self.held_s(lane)
+        standing = rows_of(connection, STANDING.where(calls.c.lane == lane))
+        places = {call["id"]: Place(0) for call in standing if call["admitted_at"] is not None}
+        room = 0 if held_s else self._room(connection, lane, at)
+        leaving = []
+        for position, call in enumerate(self._order(connection, lane, standing, at)):
+            own_s = (call["not_before"] - at).total_seconds() if call["not_before"] is not None else 0.0
+            if position < room and own_s <= 0 and call["id"] in call_ids and wanted(call["generation_id"]):
+                leaving.append(call["id"])
+                places[call["id"]] = Place(0)
+            else:
+                places[call["id"]] = Place(max(position - room, 0) + 1, max(own_s, held_s))
+        if leaving:
+            connection.execute(sa.update(calls).where(calls.c.id.in_(leaving)), {"admitted_at": at})
+        return {call_id: places[call_id] for call_id in call_ids if call_id in places}
 
-    def _not_before(self, call: Mapping[str, Any], at: dt.datetime) -> float:
-        own = (call["not_before"] - at).total_seconds() if call["not_before"] is not None else 0.0
-        return max(own, self.held_s(call["lane"]))
-
-    def _ahead(self, connection: sa.Connection, mine: Mapping[str, Any], at: dt.datetime) -> int:
-        """How many waiting calls of the lane come before this one."""
-        in_lane = rows_of(
-            connection,
-            sa.select(calls.c.id, calls.c.generation_id, calls.c.created_at, calls.c.admitted_at, calls.c.state)
-            .where(calls.c.lane == mine["lane"], calls.c.state.in_(("reserved", "submitted")))
-            .order_by(calls.c.created_at, calls.c.id),
-        )
+    def _order(self, connection: sa.Connection, lane: str, standing: Sequence[Row], at: dt.datetime) -> list[Row]:
+        """The calls that wait, in the order in which they leave; those that may not leave yet are behind the others."""
+        served = self._served(connection, lane)
         nth: Counter[str] = Counter()
-        order: list[tuple[int, int, str]] = []
+        order: list[tuple[bool, int, dt.datetime, int]] = []
         # Those under way count first, so that who has much is behind who has nothing.
-        for number, call in enumerate(sorted(in_lane, key=lambda call: call["admitted_at"] is None)):
+        line = sorted(standing, key=lambda call: call["admitted_at"] is None)
+        for number, call in enumerate(line):
             nth[call["generation_id"]] += 1
             if call["admitted_at"] is None:
-                order.append((nth[call["generation_id"]], number, call["id"]))
-        return [call_id for *_, call_id in sorted(order)].index(mine["id"])
+                since = max(call["created_at"], served.get(call["generation_id"], call["created_at"]))
+                later = call["not_before"] is not None and call["not_before"] > at
+                order.append((later, nth[call["generation_id"]], since, number))
+        return [line[number] for *_, number in sorted(order)]
 
-    def _room(self, connection: sa.Connection, lane: str, limit: Lane, at: dt.datetime) -> int:
+    def _served(self, connection: sa.Connection, lane: str) -> dict[str, dt.datetime]:
+        """When each generation that waits in a lane was last let through, calls that are over included."""
+        waiting = sa.select(calls.c.generation_id).where(
+            calls.c.lane == lane, calls.c.state == "reserved", calls.c.admitted_at.is_(None)
+        )
+        query = sa.select(calls.c.generation_id, sa.func.max(calls.c.admitted_at)).where(
+            calls.c.lane == lane, calls.c.generation_id.in_(waiting), calls.c.admitted_at.is_not(None)
+        )
+        return {row[0]: row[1] for row in connection.execute(query.group_by(calls.c.generation_id))}
+
+    def _room(self, connection: sa.Connection, lane: str, at: dt.datetime) -> int:
         """How many more calls may leave now."""
-        rooms = []
+        limit, rooms = self._limits.get(lane, Lane()), [NO_LIMIT]
         if limit.concurrent is not None:
             since = at - dt.timedelta(seconds=OUT_OF_SIGHT_S)
             under_way = sa.select(sa.func.count()).where(
@@ -115,4 +134,4 @@ class Lanes:
                 calls.c.lane == lane, calls.c.admitted_at > at - dt.timedelta(minutes=1)
             )
             rooms.append(limit.per_minute - int(connection.execute(recent).scalar_one()))
-        return min(rooms)
+        return max(min(rooms), 0)

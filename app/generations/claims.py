@@ -16,7 +16,10 @@ import sqlalchemy as sa
 from app.db import generations, now, workers
 from app.errors import Conflict
 
-from .parts import Deposed
+
+class Deposed(Exception):
+    """Another process works on this generation now: this one was taken for dead, and must not go on with it."""
+
 
 UNFINISHED = ("queued", "running")
 SILENT_S = 10.0
@@ -74,7 +77,7 @@ def check(connection: sa.Connection, generation_id: str, executor: str) -> None:
     row = connection.execute(STANDING, {"which": generation_id}).first()
     if row is None or row.status == "cancelled" or row.deleted_at is not None:
         raise Conflict("The generation was cancelled.")
-    if row.executor is not None and row.executor != executor:
+    if row.executor != executor:  # also when nobody has it: it was taken from this one
         raise Deposed(generation_id)
 
 

@@ -100,7 +100,7 @@ class Crew:
 
     async def _take_over(self) -> None:
         for generation_id in await self._parts.db.write(lambda connection: forsaken(connection, self._silent_s)):
-            log.warning("generation %s is taken over from a process that died", generation_id)
+            log.warning("generation %s is taken over from a process that is gone", generation_id)
             await self._again(generation_id)
 
     async def _own(self) -> None:

@@ -99,7 +99,7 @@ class Doctor:
                 generations.c.deleted_at.is_(None),
                 generations.c.created_at < now() - SETTLING,
             )
-            rows = rows_of(connection, unfinished)
+            rows = rows_of(connection, unfinished.order_by(generations.c.id))
             moving = any(row["executor"] in alive for row in rows)
             return [row for row in rows if row["executor"] not in alive and not (moving and row["executor"] is None)]
 
@@ -129,7 +129,7 @@ class Doctor:
         gone = ~sa.select(generations.c.id).where(generations.c.id == calls.c.generation_id).exists()
         query = sa.select(calls).where(calls.c.state == "submitted", gone, calls.c.submitted_at < now() - SETTLING)
         found = []
-        for row in await self._parts.db.rows(query):
+        for row in await self._parts.db.rows(query.order_by(calls.c.id)):
             finding = Finding("a job nobody waits for", f"{row['vendor']} {row['job_id']}", "cancelled")
             if mend:
                 await self._works.cancel(row)

@@ -17,13 +17,14 @@ import sqlalchemy as sa
 
 from app.accounts.budgets import Row
 from app.assets.store import Spooled
-from app.db import assets, generations, now, row_of, rows_of
+from app.db import assets, generations, now, row_of, rows_of, steps
 from app.errors import StoreFailed
 from app.ids import derived_id
 from providers.base import Family
 from providers.errors import DownloadFailed, DownloadRefused, JobLost, MalformedAnswer
 from providers.types import Done, MediaRequest, Output, SpeechRequest, Ticket, Usage
 
+from .journal import add_warnings
 from .parts import Parts
 
 DOWNLOAD_TRIES = 3
@@ -118,6 +119,8 @@ class Keeper:
                     if found["status"] == "running":
                         data = {"step_id": receipt["step_id"], **facts_of(values)}
                         self._parts.events.add(connection, generation_id, "asset.created", values["id"], data)
+                if found["status"] in ("completed", "failed"):
+                    add_late(connection, receipt, [values["id"] for values in works])
             kept = facts if wanted else {"usage": facts["usage"], "request": None}
             self._parts.budgets.settled(connection, call_id, amount, source, **kept)
             return wanted
@@ -139,6 +142,14 @@ class Keeper:
             works.append({**row, **own, "cost_usd": Decimal(0), "reused_from": row["id"], "created_at": now()})
         said = f"{receipt['model']} was not asked again: the same request was answered from what it made before."
         return await self.record(receipt, works, Decimal(0), "reused", [said])
+
+
+def add_late(connection: sa.Connection, receipt: Row, ids: Sequence[str]) -> None:
+    """Put works at their step whose run has ended without them, and say so."""
+    step = sa.update(steps).where(steps.c.id == receipt["step_id"])
+    connection.execute(step, {"status": "completed", "error": None, "asset_ids": list(ids), "completed_at": now()})
+    said = f"{receipt['model']} finished {', '.join(ids)} after the time for it had run out; it was added later."
+    add_warnings(connection, receipt["generation_id"], [said])
 
 
 def asset_id_of(receipt: Row, position: int) -> str:

@@ -8,25 +8,31 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
-from app.accounts.lanes import Place
-from app.db import now
-from providers.errors import ProviderError
+from app.accounts.budgets import Budgets
+from app.accounts.lanes import Lanes, Place
+from app.db import Database, now
+from app.errors import Conflict
+from providers.errors import NotSent, ProviderError
 from providers.http import Patience
 
 from .claims import check
-from .parts import Parts
+from .events import Events
+from .gate import Gate
 
 Json = dict[str, Any]
 LOOK_S = 0.25
-"""How often a waiting call looks whether it is its turn."""
+"""How often the calls that wait look whether it is their turn."""
+TOLD_EACH = 5
+"""From this place on every step forward is told; before it, each halving of the way."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Waiting:
     """A call with a receipt, that has not left."""
 
@@ -34,13 +40,33 @@ class Waiting:
     generation_id: str
     step_id: str
     lane: str
+    shown: int = 0
+    """The place it was last told."""
+    turn: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class Line:
-    """Lets calls through to the vendors."""
+    """Lets calls through to the vendors. `max_wait_s` is how long a vendor's requests to wait may add up to."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(
+        self,
+        db: Database,
+        budgets: Budgets,
+        lanes: Lanes,
+        events: Events,
+        gate: Gate,
+        executor: str,
+        max_wait_s: float,
+    ) -> None:
+        self._db = db
+        self._budgets = budgets
+        self._lanes = lanes
+        self._events = events
+        self._gate = gate
+        self._executor = executor
+        self._max_wait_s = max_wait_s
+        self._waiting: dict[str, dict[str, Waiting]] = {}
+        self._porters: dict[str, asyncio.Task[None]] = {}
 
     async def through(
         self,
@@ -56,12 +82,12 @@ class Line:
         failure that will not pass.
         Raises Conflict when the generation is cancelled while it waits, and Deposed.
         """
-        patience = Patience(self._parts.settings.vendor_max_wait_s)
+        patience = Patience(self._max_wait_s)
         while True:
             if not admitted:
                 await self._turn(call)
             attempt = self._attempt(call, send, refused, patience)
-            outcome = await self._parts.gate.shielded(call.generation_id, attempt)
+            outcome = await self._gate.shielded(call.generation_id, attempt)
             if outcome is not None:
                 return outcome
             admitted = False
@@ -80,31 +106,70 @@ class Line:
             if wait_s is None:
                 return await refused(error)
             until = now() + dt.timedelta(seconds=wait_s)
-            await self._parts.db.write(
-                lambda connection: self._parts.budgets.back_in_line(connection, call.call_id, until)
-            )
-            if error.code == "rate_limited":
-                self._parts.lanes.hold(call.lane, until)
+            await self._db.write(lambda connection: self._budgets.back_in_line(connection, call.call_id, until))
+            if not isinstance(error, NotSent):  # the vendor itself asked to wait, so its other calls wait, too
+                self._lanes.hold(call.lane, until)
             return None
 
     async def _turn(self, call: Waiting) -> None:
-        """Wait for the place in line to come up, and tell of it."""
+        """Wait for the place in line to come up."""
+        call.turn = asyncio.get_running_loop().create_future()
+        waiting = self._waiting.setdefault(call.lane, {})
+        waiting[call.call_id] = call
+        if call.lane not in self._porters:
+            self._porters[call.lane] = asyncio.create_task(self._let_through(call.lane))
+        try:
+            await call.turn
+        finally:
+            del waiting[call.call_id]
 
-        def asking(connection: sa.Connection) -> Place:
-            check(connection, call.generation_id, self._parts.executor)
-            return self._parts.lanes.admit(connection, call.call_id)
+    async def _let_through(self, lane: str) -> None:
+        """Look again and again whose turn it is, for all calls of this process that wait in a lane, while any does."""
+        try:
+            while waiting := dict(self._waiting[lane]):
+                try:
+                    places = await self._db.write(partial(self._admit, lane=lane, waiting=waiting))
+                    await self._tell(waiting, places)
+                except Exception as error:  # the database, or Deposed: each caller is told
+                    for call in waiting.values():
+                        settle(call.turn, error)
+                    return
+                soonest = min((place.wait_s for place in places.values() if place.place), default=0.0)
+                await asyncio.sleep(min(max(soonest, LOOK_S), 5.0))
+        finally:
+            del self._porters[lane]
 
-        shown = 0
-        while (place := await self._parts.db.write(asking)).place:
-            if place.place != shown:
-                shown = place.place
-                await self._tell(call, shown)
-            await asyncio.sleep(min(max(place.wait_s, LOOK_S), 5.0))
+    def _admit(self, connection: sa.Connection, lane: str, waiting: dict[str, Waiting]) -> dict[str, Place]:
+        def wanted(generation_id: str) -> bool:
+            try:
+                check(connection, generation_id, self._executor)
+            except Conflict:
+                return False
+            return True
 
-    async def _tell(self, call: Waiting, place: int) -> None:
-        data = {"step_id": call.step_id, "progress": 0.0, "waiting": True, "place": place}
-        key = f"{call.call_id}:place:{place}:{int(now().timestamp())}"
-        await self._parts.events.record(
+        return self._lanes.admit(connection, lane, list(waiting), wanted)
+
+    async def _tell(self, waiting: dict[str, Waiting], places: dict[str, Place]) -> None:
+        for call_id, call in waiting.items():
+            place = places.get(call_id)
+            if place is None:
+                settle(call.turn, Conflict("The generation was cancelled."))
+            elif place.place == 0:
+                settle(call.turn, None)
+            elif not call.shown or place.place < min(call.shown, max(TOLD_EACH + 1, call.shown // 2 + 1)):
+                call.shown = place.place
+                await self._show(call)
+
+    async def _show(self, call: Waiting) -> None:
+        data = {"step_id": call.step_id, "progress": 0.0, "waiting": True, "place": call.shown}
+        key = f"{call.call_id}:place:{call.shown}"
+        await self._events.record(
             call.generation_id,
-            lambda connection: self._parts.events.add(connection, call.generation_id, "tool.progress", key, data),
+            lambda connection: self._events.add(connection, call.generation_id, "tool.progress", key, data),
         )
+
+
+def settle(turn: asyncio.Future[None], error: Exception | None) -> None:
+    """End a wait, unless its caller was cancelled."""
+    if not turn.done():
+        turn.set_result(None) if error is None else turn.set_exception(error)

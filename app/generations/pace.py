@@ -15,6 +15,8 @@ CLOSE = 0.02
 """Of the remembered time, between two questions near it."""
 ON_THE_WAY = 0.2
 """Of the remembered time, between two questions before it."""
+MOST_S = 15.0
+"""Between two questions before it, so that a job that fails early is not noticed late."""
 
 
 class Pace:
@@ -36,4 +38,4 @@ class Pace:
         if not ahead:
             return usual_s
         soonest = min(ahead)
-        return max(least_s, min(NEAR[0] * soonest - elapsed_s, max(usual_s, ON_THE_WAY * soonest)))
+        return max(least_s, min(NEAR[0] * soonest - elapsed_s, max(usual_s, min(ON_THE_WAY * soonest, MOST_S))))

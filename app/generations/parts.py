@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.accounts.budgets import Budgets
@@ -21,6 +21,7 @@ from providers.registry import Registry
 
 from .events import Events
 from .gate import Gate
+from .line import Line
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,19 @@ class Parts:
     metrics: Metrics
     gate: Gate
     executor: str
+    line: Line = field(init=False)
+
+    def __post_init__(self) -> None:
+        line = Line(
+            self.db,
+            self.budgets,
+            self.lanes,
+            self.events,
+            self.gate,
+            self.executor,
+            self.settings.vendor_max_wait_s,
+        )
+        object.__setattr__(self, "line", line)
 
     def agent_model(self) -> str:
         """The planner: `AGENT_MODEL`, or the offline one while the keyless stand-in is all there is."""
@@ -59,10 +73,6 @@ class Parts:
             return "openai", name, ()
         chosen = catalogue.choose("chat", name, needs)
         return chosen.model.vendor, chosen.model.id, chosen.warnings
-
-
-class Deposed(Exception):
-    """Another process works on this generation now: this one was taken for dead, and must not go on with it."""
 
 
 def problem_of(error: Exception) -> dict[str, Any]:

@@ -122,8 +122,9 @@ class Service:
                 self._parts.events.add(connection, generation_id, "generation.created", "begin", data)
             return new
 
-        if not await self._parts.events.record(generation_id, starting):  # a request with the same key was faster
-            return cast(str, await self._by_key(owner, cast(str, idempotency_key), digest)), False
+        new = await self._parts.events.record(generation_id, starting)
+        if not new and idempotency_key is not None:  # a request with the same key was faster
+            return cast(str, await self._by_key(owner, idempotency_key, digest)), False
         await self._crew.launch(generation_id)
         return generation_id, True
 
@@ -247,12 +248,7 @@ class Service:
                 return False
             open_steps = sa.update(steps).where(steps.c.generation_id == generation_id, steps.c.status == "running")
             connection.execute(open_steps, {"status": "cancelled", "completed_at": now()})
-            in_line = sa.select(calls.c.id).where(
-                calls.c.generation_id == generation_id, calls.c.state == "reserved", calls.c.admitted_at.is_(None)
-            )
-            over = {"code": "cancelled", "message": "The generation was cancelled before this call was made."}
-            for call_id in connection.execute(in_line).scalars().all():
-                self._parts.budgets.released(connection, call_id, over)
+            self._parts.budgets.release_waiting(connection, generation_id)
             self._parts.events.add(connection, generation_id, "generation.cancelled", "end", data)
             return True
 
@@ -275,5 +271,5 @@ class Service:
         await self._row(owner, generation_id)
         await self._stop(generation_id, {"deleted_at": now(), "idempotency_key": None})
         await self._cancel_jobs(generation_id)
-        if await self._parts.gate.at_rest(generation_id, REST_S):
-            await purge(self._parts, generation_id)
+        await self._parts.gate.at_rest(generation_id, REST_S)
+        await purge(self._parts, generation_id)  # what comes even later finds its generation gone, and goes, too

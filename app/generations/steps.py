@@ -96,8 +96,10 @@ class ToolContext:
         refused = self.catalogue.get(request.model)
         if refused is None:
             return None
+        tried = {name.partition("/")[0] for name in asked}
         for model in self.catalogue.equals(refused, request):
-            if model.name not in asked and (problem["code"] == "model_gone" or model.vendor != refused.vendor):
+            sibling = problem["code"] == "model_gone" and model.vendor == refused.vendor
+            if model.name not in asked and (sibling or model.vendor not in tried):
                 said = f"{refused.id} could not start ({problem['message']}) {model.id} was asked instead."
                 moved = request.model_copy(update={"model": model.name})
                 return Order(moved, (*order.warnings, said))

@@ -18,7 +18,7 @@ from app.settings import Settings
 from providers.errors import ProviderError
 
 from .claims import UNFINISHED, living
-from .journal import add_warnings
+from .keeping import asset_id_of
 from .parts import Parts
 from .works import LOST, Works
 
@@ -80,28 +80,13 @@ class Sweep:
                 elif (now() - row["submitted_at"]).total_seconds() > LATE_S:
                     await self._parts.db.write(partial(self._give_up, row=row))
                 else:
-                    await self._late(row)
+                    await self._works.ask(row)  # what it has made meanwhile goes where it belongs
             except (ProviderError, AppError) as error:  # its model or its vendor is gone from here; the others go on
                 log.warning("job %s could not be looked after: %s", row["job_id"], error)
 
     def _give_up(self, connection: sa.Connection, row: Row) -> None:
         problem = {"code": "deadline", "message": "The vendor did not finish this job within a day."}
         self._parts.budgets.unknown(connection, row["id"], problem)
-
-    async def _late(self, row: Row) -> None:
-        """One question about a job its run no longer waits for; its work goes where it belongs."""
-        outcome = await self._works.ask(row)
-        if not isinstance(outcome, dict) or "assets" not in outcome:
-            return
-        ids = [asset["id"] for asset in outcome["assets"]]
-
-        def adding(connection: sa.Connection) -> None:
-            step = sa.update(steps).where(steps.c.id == row["step_id"])
-            connection.execute(step, {"status": "completed", "error": None, "asset_ids": ids, "completed_at": now()})
-            said = f"{row['model']} finished {', '.join(ids)} after the time for it had run out; it was added later."
-            add_warnings(connection, row["generation_id"], [said])
-
-        await self._parts.db.write(adding)
 
     # ---- rows ----
 
@@ -130,7 +115,7 @@ def leftovers(connection: sa.Connection, settings: Settings) -> list[Row]:
         sa.or_(calls.c.admitted_at.is_(None), calls.c.admitted_at < certain),
         ~ended.where(generations.c.status.in_(UNFINISHED)).exists(),
     )
-    return rows_of(connection, query)
+    return rows_of(connection, query.order_by(calls.c.id))
 
 
 def judge(connection: sa.Connection, budgets: Budgets, row: Row) -> None:
@@ -150,8 +135,12 @@ async def forget_run(generation_id: str) -> None:
 async def purge(parts: Parts, generation_id: str, forget: Callable[[str], Awaitable[None]] = forget_run) -> None:
     """Delete what a generation made and was; of its receipts the amounts stay. Safe to repeat where it broke off."""
     await forget(generation_id)
-    for asset in (await parts.records.of_generations([generation_id]))[generation_id]:
-        await parts.store.forget(asset["id"])
+    made = {asset["id"] for asset in (await parts.records.of_generations([generation_id]))[generation_id]}
+    works = sa.select(calls).where(calls.c.generation_id == generation_id, calls.c.modality != "chat")
+    for row in await parts.db.rows(works):  # bytes may have been kept for which no row was written any more
+        made |= {asset_id_of(row, position) for position in range((row["request"] or {}).get("n", 1))}
+    for asset_id in made:
+        await parts.store.forget(asset_id)
 
     def purging(connection: sa.Connection) -> None:
         for table in (assets, steps, events):

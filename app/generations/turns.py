@@ -22,7 +22,7 @@ from providers.errors import ProviderError
 from providers.types import ChatRequest, Media, Message, ToolSpec
 
 from .claims import check
-from .line import Line, Waiting
+from .line import Waiting
 from .parts import Parts, problem_of
 
 MAX_ATTEMPTS = 20
@@ -63,7 +63,6 @@ class Turns:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._line = Line(parts)
 
     async def complete(self, turn: Turn) -> Json:
         """`{"reply": ...}` or `{"problem": ...}`, as plain JSON; the same again when asked again after a crash."""
@@ -129,7 +128,7 @@ class Turns:
 
         waiting = Waiting(call_id, turn.generation_id, turn.step_id, lane)
         try:
-            return await self._line.through(waiting, send, refused, admitted=admitted)
+            return await self._parts.line.through(waiting, send, refused, admitted=admitted)
         except AppError as error:  # nobody wants it any more, or a picture is gone: nothing was sent
             return await self._failed(turn, call_id, error)
 

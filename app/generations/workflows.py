@@ -27,9 +27,9 @@ from providers.errors import ProviderError
 from providers.types import ChatReply, Message, ToolCall
 
 from .briefing import brief
-from .claims import UNFINISHED, claim
+from .claims import UNFINISHED, Deposed, claim
 from .journal import Frame, Journal, add_warnings, step_id
-from .parts import Deposed, Parts, StepFailed, opened, problem_of
+from .parts import Parts, StepFailed, opened, problem_of
 from .steps import ToolContext
 from .turns import Turn, Turns
 from .works import Works
@@ -159,6 +159,7 @@ class Workflows(DBOSConfiguredInstance):
                 .returning(generations.c.created_at)
             ).scalar()
             if changed is not None:
+                self._parts.budgets.release_waiting(connection, generation_id)
                 name: Any = f"generation.{status}"
                 events.add(connection, generation_id, name, "end", values)
             return changed

@@ -36,7 +36,7 @@ from providers.types import (
 from .claims import check
 from .journal import Frame
 from .keeping import Keeper
-from .line import Line, Waiting
+from .line import Waiting
 from .pace import Pace
 from .parts import Parts, problem_of
 
@@ -73,7 +73,6 @@ class Works:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._keeper = Keeper(parts)
-        self._line = Line(parts)
         self._pace = Pace()
 
     async def ordered(self, call_id: str) -> Order | None:
@@ -190,7 +189,7 @@ class Works:
 
         waiting = Waiting(call_id, row["generation_id"], row["step_id"], row["lane"])
         try:
-            return await self._line.through(waiting, send, refused, admitted=admitted)
+            return await self._parts.line.through(waiting, send, refused, admitted=admitted)
         except AppError as error:  # an input could not be read, or nobody wants it any more: nothing was sent
             return await self._close(call_id, "released", problem_of(error))
 
@@ -210,11 +209,13 @@ class Works:
         when it is another call's: one `found` at the vendor may be, and its own may have been found by an equal call.
         """
 
+        shared = self._parts.registry.family(row["vendor"]).resubmittable  # equal requests have one and the same job
+
         def accepting(connection: sa.Connection) -> bool | None:
             if found and connection.dialect.name == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK_OF_JOBS)))
             same = sa.and_(calls.c.vendor == row["vendor"], calls.c.job_id == ticket.job_id, calls.c.id != row["id"])
-            if connection.execute(sa.select(calls.c.id).where(same)).first() is not None:
+            if not shared and connection.execute(sa.select(calls.c.id).where(same)).first() is not None:
                 return None
             data = ticket.model_dump(mode="json")
             self._parts.budgets.submitted(connection, row["id"], data, ticket.estimated_cost_usd)
@@ -283,7 +284,7 @@ class Works:
         limit_s = self._parts.settings.deadline_s(row["modality"])
         shown, failures = -1.0, 0
         while (elapsed_s := now().timestamp() - begun) < limit_s:
-            state = await self._parts.gate.shielded(row["generation_id"], self.ask(row))
+            state = await self.ask(row)  # may be torn: the job can be asked again, and what it made is written at once
             if isinstance(state, dict):
                 return state
             if isinstance(state, Pending):

@@ -39,8 +39,8 @@ async def line_up(db: Database, *call_ids: str, **values: Any) -> None:
         )
 
 
-async def stand(db: Database, lanes: Lanes, call_id: str) -> Place:
-    return await db.write(lambda connection: lanes.admit(connection, call_id))
+async def stand(db: Database, lanes: Lanes, call_id: str, lane: str = LANE) -> Place:
+    return (await db.write(lambda connection: lanes.admit(connection, lane, [call_id])))[call_id]
 
 
 async def ask(db: Database, lanes: Lanes, *call_ids: str) -> list[int]:
@@ -78,7 +78,7 @@ async def test_limit_of_one_lane_is_not_anothers(db):
     lanes = limited(db, concurrent=1)
     await line_up(db, "a1")
     await line_up(db, "a2", lane="runway.image")
-    assert await ask(db, lanes, "a1", "a2") == [0, 0]
+    assert (await ask(db, lanes, "a1"), await stand(db, lanes, "a2", "runway.image")) == ([0], Place(0))
 
 
 # ---- at a time -------------------------------------------------------------------------------------------------------

@@ -181,6 +181,16 @@ def answers(body: Json) -> list[str]:
     return [message["content"] for message in body["messages"] if message["role"] == "tool"]
 
 
+def receipts_of(generation: Json, modality: str) -> list[Json]:
+    """The receipts for works of that kind, oldest first."""
+    return [receipt for receipt in generation["receipts"] if receipt["modality"] == modality]
+
+
+def pictures(*prompts: str, provider: str = "flux-1.1-pro") -> Json:
+    """A scripted turn that asks for these pictures, side by side."""
+    return turn(*(call("generate_image", prompt=prompt, provider=provider) for prompt in prompts))
+
+
 def steps_of(generation: Json, name: str) -> list[Json]:
     """The steps of that tool."""
     return [step for step in generation["steps"] if step["name"] == name]

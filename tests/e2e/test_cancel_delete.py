@@ -150,10 +150,9 @@ def test_a_picture_that_comes_after_the_cancellation_is_kept_and_nobody_waits_fo
     generation_id = stage.begin()
     stage.until_submitted("openai.images")
     stage.cancel(generation_id)
-    last_seen = stage.events(generation_id)[-1].id
+    told = [event.id for event in stage.events(generation_id)]
     wait_until(lambda: types_of(stage.get(generation_id)), "the picture")
-    later = list(stage.server.events(f"/generations/{generation_id}/events", last_seen, timeout_s=20))
-    assert [event.name for event in later] == ["asset.created"]
+    assert [event.id for event in stage.events(generation_id)] == told  # nothing comes behind the end
 
 
 def test_a_client_that_waits_is_told_of_the_cancellation(stage: Stage) -> None:
@@ -220,11 +219,8 @@ def test_a_cancellation_that_was_just_written_down_when_the_server_died_holds(mo
     with closing(sqlite3.connect(mortal.server.data_dir / "impresario.db")) as database, database:
         database.execute("UPDATE generations SET status = 'cancelled' WHERE id = ?", (generation_id,))
     mortal.server.restart()
-    wait_until(
-        lambda: [s["status"] for s in mortal.get(generation_id)["steps"]].count("failed") == 2, "the ends of both"
-    )
-    settle(mortal)
-    assert mortal.fakes.ledger()["cancels"] == {"replicate": 1, "runway": 1}
+    wait_until(lambda: mortal.fakes.ledger()["cancels"] == {"replicate": 1, "runway": 1}, "the ends of both")
+    settle(mortal)  # in two turns
     assert (mortal.get(generation_id)["status"], mortal.submits("openai.chat")) == ("cancelled", 1 + 2)
 
 

@@ -1,255 +1,289 @@
-"""The server dies in the middle of a generation and is started again: nothing is lost that was paid for, nothing is
-paid for twice.
+"""A process ends in the middle of generations, and they go on: nothing is lost that was paid for, nothing is paid for
+twice. On SQLite the same server is started again; on Postgres another one takes over.
 
-Each crash happens once; every test then looks at what came of it.
+Each crash happens once, to many runs that are each at another place (`crashes.py`); every test then looks at one run.
 """
 
 from __future__ import annotations
 
-import random
-import time
+import contextlib
+import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import pytest
 
+from tests.e2e import crash_table
 from tests.e2e.conftest import QUICK
-from tests.e2e.stage import PROMPT, TERMINAL, Json, Stage, Watch, hang, wait_until
+from tests.e2e.crashes import (
+    ANY,
+    BATCHES,
+    DATABASES,
+    FINISHED,
+    FOUND,
+    GRACE_S,
+    STOP,
+    TAKEN_AGAIN,
+    UNKNOWN,
+    Run,
+    Scenario,
+)
+from tests.e2e.ground import Ground, postgres_ground, sqlite_ground
+from tests.e2e.stage import TERMINAL, Json, Stage, wait_until
 from tests.fake_vendors import FakeVendors
 from tests.server import Event, Server
 
-CHAT, DRAWING, VOICE = "/chat/completions", "/images/generations", "/audio/speech"
-FLUX, CLIP = "/replicate/v1/predictions", "/runway/v1/text_to_video"
-DRAWN_AT_ONCE = {"image": "gpt-image-2.6-flare"}
-KIND_OF = {"generate_image": "image", "generate_video": "video", "generate_speech": "speech"}
-SLOW_ENOUGH_TO_HIT = {"chat": 0.15, "speech": 0.2, "replicate": 0.4, "runway": 0.8, "files": 0.1}
-
-Moment = Callable[[Stage, Watch], Any]
-
-
-def submitted(kind: str, count: int = 1, others_made: int = 0) -> Moment:
-    """When a vendor has accepted the n-th work of a kind, and so many assets are there."""
-
-    def moment(stage: Stage, watch: Watch) -> None:
-        stage.until_submitted(kind, count)
-        watch.until("asset.created", others_made)
-
-    return moment
-
-
-def counted(what: str, count: int, others_made: int = 0) -> Moment:
-    """When the ledger's count has come so far (of a count by vendor, every vendor's), and so many assets are there."""
-
-    def moment(stage: Stage, watch: Watch) -> None:
-        def enough() -> bool:
-            found = stage.fakes.ledger()[what]
-            return min(found.values() if isinstance(found, dict) else [found]) >= count
-
-        wait_until(enough, f"{count} {what}")
-        watch.until("asset.created", others_made)
-
-    return moment
-
-
-@dataclass(frozen=True)
-class Crash:
-    """When the server ends and how; what the vendors were told before; what cannot be known afterwards."""
-
-    at: Moment
-    vendors: Json = field(default_factory=dict)
-    models: Json = field(default_factory=dict)
-    lost: tuple[str, ...] | None = ()
-    """The tools whose request was on its way; None where that depends on the moment."""
-    lost_turns: int | None = 0
-    softly: bool = False
-    """By SIGTERM, not SIGKILL."""
-
-
-def at_random(seed: int) -> Crash:
-    """A moment of a run, the same one for the same seed as far as the machine allows."""
-    delay_s = random.Random(seed).uniform(0.0, 2.0)
-    return Crash(lambda stage, watch: time.sleep(delay_s), {"latency": SLOW_ENOUGH_TO_HIT}, lost=None, lost_turns=None)
-
-
-KILLS = {
-    "kill-in-the-first-turn": Crash(submitted("openai.chat"), {"fail": [hang(CHAT)]}, lost_turns=1),
-    "kill-after-the-first-turn": Crash(lambda stage, watch: watch.until("turn.completed"), lost=None),
-    "kill-while-openai-draws": Crash(
-        submitted("openai.images", others_made=2), {"fail": [hang(DRAWING)]}, DRAWN_AT_ONCE, lost=("generate_image",)
-    ),
-    "kill-in-every-submit-at-once": Crash(
-        lambda stage, watch: [stage.until_submitted(kind) for kind in ("replicate", "runway", "openai.speech")],
-        {"fail": [hang(FLUX), hang(CLIP), hang(VOICE)]},
-        lost=("generate_image", "generate_video", "generate_speech"),
-    ),
-    "kill-as-a-work-arrives": Crash(
-        counted("polls", 1, others_made=1),
-        {"latency": {"speech": 1.5, "replicate": 3.0, "runway": 3.0}},
-    ),
-    "kill-in-the-first-poll": Crash(
-        counted("polls", 1, others_made=1),
-        {"fail": [hang(f"{FLUX}/", "GET"), hang("/runway/v1/tasks/", "GET")]},
-    ),
-    "kill-between-polls": Crash(
-        counted("polls", 3, others_made=1),
-        {"latency": {"replicate": 2.0, "runway": 2.0}},
-    ),
-    "kill-in-the-downloads": Crash(
-        counted("downloads", 2, others_made=1),
-        {"latency": {"files": 300.0}},
-    ),
-    "kill-in-the-last-turn": Crash(submitted("openai.chat", 2), {"fail": [hang(CHAT, skip=1)]}, lost_turns=1),
-}
-STOPS = {
-    "stop-in-a-model-turn": Crash(submitted("openai.chat"), {"latency": {"chat": 1.0}}, softly=True),
-    "stop-while-openai-draws-and-speaks": Crash(
-        lambda stage, watch: [stage.until_submitted(kind) for kind in ("openai.images", "openai.speech")],
-        {"latency": {"image": 1.0, "speech": 1.0}},
-        DRAWN_AT_ONCE,
-        softly=True,
-    ),
-    "stop-in-the-submits-of-jobs": Crash(
-        lambda stage, watch: [stage.until_submitted(kind) for kind in ("replicate", "runway")],
-        {"fail": [hang(path) | {"hang_s": 1.0} for path in (FLUX, CLIP)]},
-        softly=True,
-    ),
-    "stop-between-polls": Crash(counted("polls", 2), {"latency": {"replicate": 2.0, "runway": 2.0}}, softly=True),
-    "stop-in-the-downloads": Crash(counted("downloads", 2), {"latency": {"files": 300.0}}, softly=True),
-}
-CRASHES = {**KILLS, **STOPS, **{f"kill-at-random-{seed}": at_random(seed) for seed in range(10)}}
+AT_ONCE = {"chat": 0.0, "image": 0.0, "speech": 0.0, "files": 0.0, **QUICK}
+TOOLS = {"image": "generate_image", "video": "generate_video", "speech": "generate_speech"}
+SCENARIOS = {scenario.id: scenario for batch in BATCHES for scenario in batch}
 
 
 @dataclass(frozen=True)
 class Aftermath:
-    """What a crash led to."""
+    """What a crash led to for one run."""
 
-    crash: Crash
+    run: Run
     made: Json
     seen: list[Event]
     """What a client saw before it."""
-    events: list[Event]
+    behind: list[Event]
     """What the same client is told after it."""
-    ledger: Json
-    key_leads_to: str
+    events: list[Event]
+    keys: list[str]
+    """Where its idempotency key led right after the crash, and at the end."""
+    accepted: Counter[tuple[str, str]]
+    submits: int
+    answered: int
+    """How many of its submits were."""
+    digests: dict[str, str]
+    """Of the bytes behind each asset's address."""
 
-    def tools(self) -> list[Json]:
-        """The steps of its tools."""
-        return [step for step in self.made["steps"] if step["kind"] == "tool"]
+    def steps(self, kind: str) -> list[Json]:
+        return [step for step in self.made["steps"] if step["kind"] == kind]
 
-    def lost(self) -> list[Json]:
-        """Those of them that failed."""
-        return [step for step in self.tools() if step["status"] == "failed"]
+    def receipts(self, state: str, *, chat: bool) -> list[Json]:
+        found = [receipt for receipt in self.made["receipts"] if receipt["state"] == state]
+        return [receipt for receipt in found if (receipt["modality"] == "chat") == chat]
+
+    def works(self) -> Counter[tuple[str, str]]:
+        """The media the vendors have accepted."""
+        return Counter({key: count for key, count in self.accepted.items() if key[0] != "openai.chat"})
+
+    def turns(self) -> int:
+        """The model turns the vendor has accepted."""
+        return (self.accepted - self.works()).total()
+
+    def outcome(self) -> str:
+        """In the table's words."""
+        if self.receipts("unknown", chat=False):
+            return UNKNOWN
+        if self.receipts("unknown", chat=True):
+            return TAKEN_AGAIN
+        return FOUND if self.submits > self.answered and self.run.kind.poll else FINISHED
+
+    def duplicates(self) -> int:
+        """Works made more than once, and turns taken again that were not lost."""
+        twice = sum(count - 1 for count in self.works().values())
+        return twice + max(0, self.turns() - len(self.steps("turn")) - len(self.receipts("unknown", chat=True)))
+
+    def lost(self) -> int:
+        """What a vendor has accepted and no receipt answers for."""
+        media = len(self.made["assets"]) + len(self.receipts("unknown", chat=False))
+        turns = len(self.receipts("settled", chat=True)) + len(self.receipts("unknown", chat=True))
+        return max(0, self.works().total() - media) + max(0, self.turns() - turns)
+
+
+class Stand:
+    """The servers on one ground: the first one is ended, another one goes on."""
+
+    def __init__(self, ground: Ground, folder: Path, fakes: FakeVendors, running: ExitStack) -> None:
+        self.ground = ground
+        environment = {**fakes.environment(), **ground.environment, "SHUTDOWN_GRACE_S": str(GRACE_S)}
+        names = ("first", "second") if ground.is_postgres else ("first",)
+        self.servers = [running.enter_context(Server(folder / name, environment)) for name in names]
+        self._fakes = fakes
+        self._ended = False
+
+    def end(self, softly: bool) -> Stage:
+        """End the first one; where the runs go on."""
+        self.servers[0].stop() if softly else self.servers[0].kill()
+        self._ended = True
+        self.ground.allow()
+        self._fakes.control(fail=[], latency=AT_ONCE)
+        if len(self.servers) == 1:
+            self.servers[0].restart()
+        return Stage(self.servers[-1], self._fakes)
+
+    def crash(self, batch: list[Scenario]) -> list[Aftermath]:
+        """One crash, from the first run's beginning to the last one's end."""
+        self._fakes.reset()
+        if self._ended and len(self.servers) > 1:
+            self.servers[0].restart()
+        runs = self._at_their_places(batch)
+        with ThreadPoolExecutor(16) as clients:
+            seen = list(clients.map(lambda run: events_so_far(self.servers[0], run.id), runs))
+        stage = self.end(softly=batch[0].ending == STOP)
+        during = [run.begin_again(stage) for run in runs]
+        return [self._aftermath(run, stage, events, key) for run, events, key in zip(runs, seen, during, strict=True)]
+
+    def _at_their_places(self, batch: list[Scenario]) -> list[Run]:
+        """Bring one run after the other where it is to be; the next one finds the vendors as it needs them."""
+        runs: list[Run] = []
+        for scenario in batch:
+            run, place = Run(scenario, Stage(self.servers[0], self._fakes), self.ground), scenario.place
+            runs.append(run)
+            if place.refusal:
+                self.ground.refuse(*place.refusal, run.words)
+            rules = [each.place.rule(each) for each in runs if each.place.rule and (each is run or each.place.lasts)]
+            self._fakes.control(fail=rules, chat=run.script(), latency={**AT_ONCE, **place.latency})
+            run.begin()
+            wait_until(lambda run=run: run.place.reached(run), run.words)
+        return runs
+
+    def _aftermath(self, run: Run, stage: Stage, seen: list[Event], key: str) -> Aftermath:
+        over = seen[-1].name in TERMINAL
+        behind = [] if over else list(stage.server.events(f"/generations/{run.id}/events", seen[-1].id))
+        made = stage.get(run.id)
+        digests = {asset["id"]: hashlib.sha256(stage.content(asset)).hexdigest() for asset in made["assets"]}
+        keys = [key, run.begin_again(stage)]
+        counts = (run.accepted(), run.submits(), run.posts(200) + run.posts(201))
+        return Aftermath(run, made, seen, behind, stage.events(run.id), keys, *counts, digests)
+
+
+def events_so_far(server: Server, generation_id: str) -> list[Event]:
+    """What a client has been told until now."""
+    seen: list[Event] = []
+    with contextlib.suppress(TimeoutError):
+        for event in server.events(f"/generations/{generation_id}/events", timeout_s=0.3):
+            seen.append(event)
+    return seen
 
 
 @pytest.fixture(scope="module")
-def mortal(vendors: FakeVendors, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that is ended and started again in every scenario."""
-    with Server(tmp_path_factory.mktemp("mortal"), vendors.environment()) as server:
-        yield server
+def crashes(
+    vendors: FakeVendors, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Callable[[str, Scenario], Aftermath]]:
+    """Every crash there has been, each made when it is first asked about."""
+    with ExitStack() as running:
+
+        @cache
+        def stand(database: str) -> Stand:
+            folder = tmp_path_factory.mktemp(database)
+            if database == "sqlite":
+                ground = sqlite_ground(folder / "first")
+            else:
+                ground = postgres_ground(*map(request.getfixturevalue, ("postgres_server", "s3")))
+            return Stand(running.enter_context(ground), folder, vendors, running)
+
+        @cache
+        def crash(database: str, number: int) -> dict[str, Aftermath] | Exception:
+            try:
+                found = stand(database).crash(BATCHES[number])
+            except Exception as error:  # for each of its tests, without a second try
+                return error
+            crash_table.write_down(database, found, tmp_path_factory.getbasetemp())
+            return {aftermath.run.scenario.id: aftermath for aftermath in found}
+
+        def aftermath(database: str, scenario: Scenario) -> Aftermath:
+            found = crash(database, where(scenario))
+            if isinstance(found, Exception):
+                raise found
+            return found[scenario.id]
+
+        yield aftermath
 
 
-@pytest.fixture(scope="module", params=CRASHES.values(), ids=CRASHES.keys())
-def aftermath(request: pytest.FixtureRequest, mortal: Server, vendors: FakeVendors) -> Aftermath:
-    """One generation through one crash."""
-    crash: Crash = request.param
-    vendors.reset()
-    vendors.control(latency=QUICK)
-    vendors.control(**crash.vendors)
-    stage = Stage(mortal, vendors)
-    generation_id = stage.begin(key=f"key-{request.param_index}", models=crash.models)
-    watch = stage.watch(generation_id)
-    try:
-        crash.at(stage, watch)
-    finally:
-        if crash.softly:
-            watch.close()  # an open connection would keep the server from ending
-        mortal.stop() if crash.softly else mortal.kill()
-        vendors.control(latency={**QUICK, "chat": 0.0, "image": 0.0, "speech": 0.0, "files": 0.0})
-        mortal.restart()
-    made = stage.finished(generation_id)
-    again = stage.begin(key=f"key-{request.param_index}", models=crash.models)
-    return Aftermath(crash, made, watch.close(), stage.events(generation_id), vendors.ledger(), again)
+def where(scenario: Scenario) -> int:
+    """The batch it is in."""
+    return next(number for number, batch in enumerate(BATCHES) if scenario in batch)
+
+
+@pytest.fixture(params=[(database, name) for database in DATABASES for name in SCENARIOS], ids=" ".join)
+def aftermath(request: pytest.FixtureRequest, crashes: Callable[[str, Scenario], Aftermath]) -> Aftermath:
+    """One run through one crash on one database."""
+    database, name = request.param
+    return crashes(database, SCENARIOS[name])
 
 
 def test_the_generation_finishes(aftermath: Aftermath) -> None:
     made = aftermath.made
     assert (made["status"], made["stop_reason"], made["response"]) == ("completed", "answered", "Here is your post.")
-    assert {step["status"] for step in made["steps"] if step["kind"] == "turn"} == {"completed"}
+    assert [step["status"] for step in aftermath.steps("turn")] == ["completed"] * 2
+
+
+def test_it_comes_to_what_is_expected(aftermath: Aftermath) -> None:
+    expected, came_to = aftermath.run.scenario, (aftermath.submits, aftermath.outcome())
+    assert expected.outcome == ANY or came_to == (expected.submits, expected.outcome)
 
 
 def test_nothing_is_bought_twice(aftermath: Aftermath) -> None:
-    submits = aftermath.ledger["submits"]
-    media = [kind for kind in submits if kind != "openai.chat"]
-    assert max(submits[kind] for kind in media) <= 1
-    assert [row for row in aftermath.ledger["duplicates"] if row["kind"] != "openai.chat"] == []
+    assert aftermath.duplicates() == 0
+    assert set(aftermath.works().values()) <= {1}
 
 
-def test_no_more_model_turns_are_paid_for_than_were_lost(aftermath: Aftermath) -> None:
-    lost = aftermath.ledger["submits"]["openai.chat"] - 2
-    assert lost == aftermath.crash.lost_turns if aftermath.crash.lost_turns is not None else lost in (0, 1)
-    assert aftermath.made["usage"]["model_turns"] == 2
+def test_nothing_is_lost(aftermath: Aftermath) -> None:
+    assert aftermath.lost() == 0
 
 
-def test_only_what_was_on_its_way_is_lost(aftermath: Aftermath) -> None:
-    lost = tuple(step["name"] for step in aftermath.lost())
-    assert lost == aftermath.crash.lost if aftermath.crash.lost is not None else set(lost) <= set(KIND_OF)
+def test_no_reservation_is_left(aftermath: Aftermath) -> None:
+    assert {receipt["state"] for receipt in aftermath.made["receipts"]} <= {"settled", "unknown"}
 
 
-def test_what_is_lost_is_unknown_and_says_that_it_was_not_sent_again(aftermath: Aftermath) -> None:
-    for step in aftermath.lost():
+def test_what_is_unknown_says_that_it_was_not_sent_again(aftermath: Aftermath) -> None:
+    failed = [step for step in aftermath.steps("tool") if step["status"] != "completed"]
+    assert len(failed) == len(aftermath.receipts("unknown", chat=False))
+    for step in failed:
         assert "is not known. It was not sent again." in step["error"]
         assert (step["cost_usd"], step["asset_ids"], aftermath.made["cost_is_complete"]) == (None, [], False)
 
 
 def test_the_right_asset_is_at_the_right_step(aftermath: Aftermath) -> None:
-    assets = {asset["id"]: asset for asset in aftermath.made["assets"]}
-    kept = [step for step in aftermath.tools() if step["status"] == "completed"]
-    assert [assets[asset_id]["type"] for step in kept for asset_id in step["asset_ids"]] == [
-        KIND_OF[step["name"]] for step in kept
-    ]
-    assert len(assets) == len(kept)
-    assert {asset["prompt"] for asset in assets.values()} <= {PROMPT}
+    assets, run = {asset["id"]: asset for asset in aftermath.made["assets"]}, aftermath.run
+    steps = aftermath.steps("tool")
+    assert [step["name"] for step in steps] == [TOOLS[kind] for kind in run.kind.works]
+    for step, kind, words in zip(steps, run.kind.works, run.asked(), strict=True):
+        found = [(assets[name]["type"], assets[name]["prompt"]) for name in step["asset_ids"]]
+        assert found == ([(kind, words)] if step["status"] == "completed" else [])
+    assert len(assets) == sum(len(step["asset_ids"]) for step in steps)
+
+
+def test_the_bytes_are_there(aftermath: Aftermath) -> None:
+    assert aftermath.digests == {asset["id"]: asset["sha256"] for asset in aftermath.made["assets"]}
+    assert len(set(aftermath.digests.values())) == len(aftermath.digests)
 
 
 def test_the_events_go_on_where_they_were(aftermath: Aftermath) -> None:
     ids = [event.id for event in aftermath.events]
-    told = [(event.name, event.data.get("step_id"), event.data.get("progress")) for event in aftermath.events]
-    assert aftermath.seen == aftermath.events[: len(aftermath.seen)]
+    told = [(event.name, *map(event.data.get, ("step_id", "progress", "place", "id"))) for event in aftermath.events]
+    assert aftermath.seen + aftermath.behind == aftermath.events
     assert ids == sorted(set(ids))
     assert len(told) == len(set(told))
 
 
 def test_every_step_is_told_of_and_the_end_once(aftermath: Aftermath) -> None:
     names = [event.name for event in aftermath.events]
-    lost = len(aftermath.lost())
-    assert (names[0], names[-1], sum(name in TERMINAL for name in names)) == (
-        "generation.created",
-        "generation.completed",
-        1,
-    )
-    assert [names.count(f"tool.{word}") for word in ("started", "completed", "failed")] == [3, 3 - lost, lost]
-    assert [names.count(name) for name in ("asset.created", "turn.completed")] == [3 - lost, 2]
+    asked, lost = len(aftermath.run.kind.works), len(aftermath.receipts("unknown", chat=False))
+    assert (names[0], names[-1]) == ("generation.created", "generation.completed")
+    assert sum(name in TERMINAL for name in names) == 1
+    assert [names.count(f"tool.{word}") for word in ("started", "completed", "failed")] == [asked, asked - lost, lost]
+    assert [names.count(name) for name in ("asset.created", "turn.completed")] == [asked - lost, 2]
 
 
-def test_the_idempotency_key_still_leads_to_it(aftermath: Aftermath) -> None:
-    assert aftermath.key_leads_to == aftermath.made["id"]
+def test_the_idempotency_key_leads_to_it_all_the_time(aftermath: Aftermath) -> None:
+    assert aftermath.keys == [aftermath.made["id"]] * 2
 
 
-# ---- several works of one kind ---------------------------------------------------------------------------------------
+# ---- the table -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("calls_at_once", [5])
-def test_works_of_one_kind_are_not_mixed_up_by_a_crash(mortal: Server, fakes: FakeVendors, calls_at_once: int) -> None:
-    stage = Stage(mortal, fakes)
-    wishes = [f"picture number {number}" for number in range(calls_at_once)]
-    calls = [{"name": "generate_image", "arguments": {"prompt": wish, "provider": "flux"}} for wish in wishes]
-    fakes.control(chat=[{"tool_calls": calls}], latency={"replicate": 2.0})
-    generation_id = stage.begin()
-    wait_until(lambda: fakes.ledger()["polls"]["replicate"] >= 2 * calls_at_once)
-    mortal.kill()
-    mortal.restart()
-    made = stage.finished(generation_id)
-    assert [asset["prompt"] for asset in made["assets"]] == wishes
-    assert [step["asset_ids"] for step in made["steps"][1:-1]] == [[asset["id"]] for asset in made["assets"]]
-    assert stage.submits("replicate") == calls_at_once
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS.keys())
+def test_the_table_says_what_is_expected(scenario: Scenario) -> None:
+    row = crash_table.rows()[crash_table.place_of(scenario)]
+    assert list(row) == list(DATABASES)
+    if scenario.submits is not None:
+        assert set(row.values()) == {f"{scenario.submits}: {scenario.outcome}"}

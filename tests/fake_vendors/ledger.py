@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -54,9 +55,12 @@ class Ledger:
         self.lists: Counter[str] = Counter()
         self.cancels: Counter[str] = Counter()
         self.uploads: Counter[str] = Counter()
+        self.peaks: Counter[str] = Counter()
+        self._under_way: defaultdict[str, list[Callable[[], bool]]] = defaultdict(list)
         self.downloads = 0
         self.failures = 0
         self.bodies: Counter[tuple[str, str, str]] = Counter()
+        self.works: list[dict[str, str]] = []
         self.requests: deque[Entry] = deque(maxlen=KEPT_REQUESTS)
 
     def record(self, scope: dict[str, Any], body: bytes) -> Entry:
@@ -81,15 +85,25 @@ class Ledger:
         entry: Entry = request.state.entry
         self.submits[kind] += 1
         self.bodies[kind, entry.path, entry.body_digest] += 1
+        self.works.append({"kind": kind, "words": _words(entry.body)})
+
+    def begin(self, vendor: str, is_over: Callable[[], bool]) -> None:
+        """Count a job among those of its vendor that are under way."""
+        jobs = self._under_way[vendor]
+        jobs[:] = [*(over for over in jobs if not over()), is_over]
+        self.peaks[vendor] = max(self.peaks[vendor], len(jobs))
 
     def state(self) -> dict[str, Any]:
-        """Everything as JSON. `duplicates` are the bodies accepted more than once."""
+        """Everything as JSON. `peaks` are the most jobs that were under way at a time, `duplicates` the bodies
+        accepted more than once, `works` what was accepted and in which words it was asked for (of a conversation the
+        first words of the user)."""
         return {
             "submits": {kind: self.submits[kind] for kind in SUBMITS},
             "polls": {kind: self.polls[kind] for kind in ("replicate", "runway")},
             "lists": {"replicate": self.lists["replicate"]},
             "cancels": {kind: self.cancels[kind] for kind in ("replicate", "runway")},
             "uploads": {kind: self.uploads[kind] for kind in ("replicate", "runway")},
+            "peaks": {kind: self.peaks[kind] for kind in ("replicate", "runway")},
             "downloads": self.downloads,
             "failures": self.failures,
             "duplicates": [
@@ -97,8 +111,19 @@ class Ledger:
                 for (kind, path, digest), times in self.bodies.items()
                 if times > 1
             ],
+            "works": self.works,
             "requests": [asdict(entry) for entry in self.requests],
         }
+
+
+def _words(body: Any) -> str:
+    """The prompt of a work, the text of a voice, the first words of a user."""
+    if not isinstance(body, dict):
+        return ""
+    said = [message.get("content") for message in body.get("messages", ()) if message.get("role") == "user"]
+    given = body["input"] if isinstance(body.get("input"), dict) else body
+    words = next(filter(None, (*said, *(given.get(name) for name in ("prompt", "promptText", "input")))), "")
+    return words if isinstance(words, str) else json.dumps(words)
 
 
 def _read(body: bytes) -> tuple[Any, str]:

@@ -1,4 +1,7 @@
-"""The chat model's mind: a script when there is one, else one rule: make everything in one turn, then answer."""
+"""The chat model's mind: a script when there is one, else one rule: make everything in one turn, then answer.
+
+A prompt that contains `[reference]` gets the benchmarks' plan instead: enhance two prompts, make three works, answer.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ ANSWER = "Here is your post."
 PLAN = ("generate_image", "generate_video", "generate_speech")
 LIKED = {"provider": "flux-1.1-pro", "duration": 5}
 PROMPT_CHARACTERS = 200
+REFERENCE = "[reference]"
 
 Json = dict[str, Any]
 
@@ -27,8 +31,33 @@ def reply_to(request: Json, script: list[Reply]) -> Reply:
             return reply
     if not talks_tools:
         return Reply(content=_written(request, prompt))
-    calls = _calls(request, prompt)
+    calls = reference_calls(messages, prompt) if REFERENCE in prompt else _calls(request, prompt)
     return Reply(tool_calls=calls) if calls else Reply(content=ANSWER)
+
+
+def reference_calls(messages: list[Json], prompt: str) -> list[Json]:
+    """The calls of the reference plan's next turn, as the conversation itself tells; none when it is done."""
+    since = messages[(_prompt_place(messages) or 0) :]
+    called = {call["function"]["name"] for message in since for call in message.get("tool_calls") or ()}
+    if not called:
+        kinds = ("image", "video")
+        return [{"name": "enhance_prompt", "arguments": {"prompt": prompt, "modality": kind}} for kind in kinds]
+    if not called.isdisjoint(PLAN):
+        return []
+    image, video = (_enhanced(message, prompt) for message in since if message["role"] == "tool")
+    return [
+        {"name": "generate_image", "arguments": {"prompt": image, "provider": LIKED["provider"]}},
+        {"name": "generate_video", "arguments": {"prompt": video, "duration": LIKED["duration"]}},
+        {"name": "generate_speech", "arguments": {"text": prompt}},
+    ]
+
+
+def _enhanced(answer: Json, prompt: str) -> str:
+    """The prompt in an answer of `enhance_prompt`, or the one it was given where it failed."""
+    try:
+        return str(json.loads(text_of(answer))["prompt"])
+    except (ValueError, KeyError, TypeError):
+        return prompt
 
 
 def last_prompt(messages: list[Json]) -> str:

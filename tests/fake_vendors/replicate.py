@@ -161,6 +161,7 @@ class Replicate:
             made.works.append(path)
         self._predictions[made.id] = made
         self._ledger.accept(request, "replicate")
+        self._ledger.begin("replicate", lambda: now() >= made.ends)
         return made
 
     async def get(self, request: Request) -> Response:

@@ -116,6 +116,7 @@ class Runway:
         self._files.publish(task.work, _work(kind, body), signed=True)
         self._tasks[task.id] = task
         self._ledger.accept(request, "runway")
+        self._ledger.begin("runway", lambda: task.id not in self._tasks or now() >= task.created + task.latency)
         return JSONResponse({"id": task.id, "estimatedCost": {"credits": task.credits}})
 
     async def get(self, request: Request) -> Response:

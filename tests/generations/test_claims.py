@@ -11,8 +11,7 @@ import sqlalchemy as sa
 
 from app.db import Database, generations, now, workers
 from app.errors import Conflict
-from app.generations.claims import SILENT_S, beat, check, claim, forsaken, sign_in, sign_out
-from app.generations.parts import Deposed
+from app.generations.claims import SILENT_S, Deposed, beat, check, claim, forsaken, sign_in, sign_out
 from tests.doubles import add_generation, database
 
 pytestmark = pytest.mark.anyio
@@ -121,10 +120,15 @@ async def test_of_several_that_reach_for_a_generation_one_gets_it(db, tmp_path):
 # ---- checked ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("executor", [HERE, None])
-async def test_generation_that_is_still_its_own_may_go_on(db, executor):
-    await add_generation(db, "gen_2", status="running", executor=executor)
+async def test_generation_that_is_still_its_own_may_go_on(db):
+    await add_generation(db, "gen_2", status="running", executor=HERE)
     await checked(db, HERE, "gen_2")
+
+
+async def test_generation_that_was_taken_from_it_is_left_before_another_has_it(db):
+    await add_generation(db, "gen_2", status="running", executor=None)
+    with pytest.raises(Deposed, match="gen_2"):
+        await checked(db, HERE, "gen_2")
 
 
 async def test_process_that_only_slept_finds_itself_deposed(db):

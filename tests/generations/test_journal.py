@@ -10,9 +10,9 @@ import sqlalchemy as sa
 
 from app.db import Database, generations, steps
 from app.errors import Conflict
+from app.generations.claims import Deposed
 from app.generations.events import Event, Events
 from app.generations.journal import Frame, Journal, add_warnings, step_id
-from app.generations.parts import Deposed
 from app.tools.base import Result
 from providers.types import ChatReply
 from tests.doubles import add_generation, asks, call, database, says

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.generations.pace import REMEMBERED, Pace
+from app.generations.pace import MOST_S, REMEMBERED, Pace
 
 USUAL_S, LEAST_S = 5.0, 1.0
 
@@ -38,7 +38,11 @@ def test_what_one_model_takes_says_nothing_of_another():
 
 
 def test_job_is_seldom_asked_about_on_the_way():
-    assert pause(learned(100, 120), 0) == pytest.approx(20)
+    assert pause(learned(50, 120), 0) == pytest.approx(10)
+
+
+def test_long_job_is_not_left_alone_for_long():
+    assert pause(learned(600), 0) == MOST_S
 
 
 def test_last_question_on_the_way_comes_just_before_the_end():
@@ -68,7 +72,7 @@ def test_vendors_own_limit_holds_for_the_shortest_job(elapsed_s):
 
 
 def test_only_the_last_jobs_are_remembered():
-    assert pause(learned(1, *[100] * REMEMBERED), 0) == pytest.approx(20)
+    assert pause(learned(1, *[50] * REMEMBERED), 0) == pytest.approx(10)
 
 
 @pytest.mark.parametrize("took_s", [60, 66, 120, 600])

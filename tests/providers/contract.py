@@ -19,6 +19,18 @@ from providers.types import Media, MediaRequest, Ticket
 
 
 @dataclass(frozen=True)
+class Listing:
+    """How a vendor lists its jobs."""
+
+    ask: tuple[str, str]
+    """Method and URL, without its query."""
+    listed: httpx.Response
+    """The answer when there is one job, which does what `Wire.request` asks ..."""
+    nothing: httpx.Response
+    """... and when there is none."""
+
+
+@dataclass(frozen=True)
 class Jobs:
     """The life of a job at a slow vendor. `(method, url)` pairs are what the family must send."""
 
@@ -38,6 +50,8 @@ class Jobs:
     """A poll's or a cancel's answer for a job the vendor does not know."""
     cancelled: httpx.Response
     """The answer to a cancel that worked."""
+    listing: Listing | None = None
+    """None: the vendor cannot be asked which jobs it has."""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
 """One contract for every vendor: what a family must do, whatever its wire looks like. See `contract.py`."""
 
+import datetime as dt
 from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
 import respx
-from contract import Jobs, Wire, wires
+from contract import Jobs, Listing, Wire, wires
 
 from providers.base import Family
 from providers.errors import (
@@ -15,6 +16,7 @@ from providers.errors import (
     Moderated,
     NotSent,
     OutcomeUnknown,
+    ProviderError,
     RateLimited,
     Unanswered,
     Unauthorized,
@@ -26,7 +28,10 @@ pytestmark = pytest.mark.anyio
 
 WIRES = wires()
 SLOW = sorted(name for name, wire in WIRES.items() if wire.jobs)
+LISTING = sorted(name for name, wire in WIRES.items() if wire.jobs and wire.jobs.listing)
+NOT_LISTING = sorted(set(WIRES) - set(LISTING))
 slow_vendors = pytest.mark.parametrize("wire", SLOW, indirect=True)
+listing_vendors = pytest.mark.parametrize("wire", LISTING, indirect=True)
 
 
 @pytest.fixture(params=sorted(WIRES))
@@ -53,6 +58,16 @@ async def family(wire: Wire) -> AsyncIterator[Family]:
 def jobs(wire: Wire) -> Jobs:
     assert wire.jobs is not None
     return wire.jobs
+
+
+@pytest.fixture
+def listing(jobs: Jobs) -> Listing:
+    assert jobs.listing is not None
+    return jobs.listing
+
+
+def a_while_ago() -> dt.datetime:
+    return dt.datetime.now(dt.UTC) - dt.timedelta(minutes=10)
 
 
 # ---- the submit ------------------------------------------------------------------------------------------------------
@@ -174,6 +189,43 @@ async def test_cancel_may_be_asked_twice(wire, jobs, router, family):
     await family.cancel(jobs.ticket)
     await family.cancel(jobs.ticket)
     assert route.call_count == 2
+
+
+# ---- lost answers ----------------------------------------------------------------------------------------------------
+
+
+@listing_vendors
+async def test_lost_job_is_found_again_as_the_ticket_it_would_have_been(wire, jobs, listing, router, family):
+    router.route(method=listing.ask[0], url=listing.ask[1]).mock(return_value=listing.listed)
+    assert await family.find(wire.request, a_while_ago()) == [jobs.ticket]
+
+
+@listing_vendors
+async def test_job_that_was_never_accepted_is_not_found(wire, listing, router, family):
+    router.route(method=listing.ask[0], url=listing.ask[1]).mock(return_value=listing.nothing)
+    assert await family.find(wire.request, a_while_ago()) == []
+
+
+@listing_vendors
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        {"side_effect": httpx.ReadTimeout("slow")},
+        {"return_value": httpx.Response(500)},
+        {"return_value": httpx.Response(401, json={"error": "key revoked"})},
+        {"return_value": httpx.Response(200, json={"results": "none"})},
+    ],
+)
+async def test_list_that_cannot_be_read_does_not_say_that_there_is_none(wire, listing, router, family, trouble):
+    router.route(method=listing.ask[0], url=listing.ask[1]).mock(**trouble)
+    with pytest.raises(ProviderError):
+        await family.find(wire.request, a_while_ago())
+
+
+@pytest.mark.parametrize("wire", NOT_LISTING, indirect=True)
+async def test_vendor_without_a_list_says_that_it_cannot_be_asked(wire, router, family):
+    assert await family.find(wire.request, a_while_ago()) is None
+    assert not router.calls
 
 
 # ---- the key ---------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Replicate's peculiarities: the shapes its outputs come in, its statuses, its inputs, and where its key may go."""
 
 import base64
+import datetime as dt
 import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -8,7 +9,7 @@ from decimal import Decimal
 import httpx
 import pytest
 import replicate
-from wire_replicate import API, KEY, prediction
+from wire_replicate import API, KEY, listed, prediction
 
 from providers.catalogue import Catalogue, media_cost, media_price
 from providers.errors import InvalidRequest, JobFailed, JobLost, MalformedAnswer, Moderated, NotOffered
@@ -282,6 +283,151 @@ async def test_stopped_prediction_failed(family, vendor, status, cost):
 async def test_failed_prediction_is_told_apart_by_its_sentence(family, vendor, said, error):
     with pytest.raises(error):
         await polled(family, vendor, status="failed", error=said)
+
+
+# ---- lost answers ----------------------------------------------------------------------------------------------------
+
+
+CAT = ImageRequest(model="flux-1.1-pro", prompt="a cat", width=1024, height=768, seed=7)
+CAT_INPUT = {
+    "prompt": "a cat",
+    "aspect_ratio": "custom",
+    "width": 1024,
+    "height": 768,
+    "output_format": "png",
+    "seed": 7,
+}
+NOON = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
+
+
+def record(job_id: str = "p1", created_at: str = "2026-11-20T12:00:01.123Z", **fields: object) -> httpx.Response:
+    return prediction("processing", **({"id": job_id, "created_at": created_at, "input": CAT_INPUT} | fields))
+
+
+@pytest.fixture
+def listing(vendor):
+    return vendor.get(url__startswith=f"{API}/predictions")
+
+
+async def found(family, listing, *pages: httpx.Response, request=CAT) -> list[str] | None:
+    listing.side_effect = pages
+    tickets = await family.find(request, NOON)
+    return None if tickets is None else [ticket.job_id for ticket in tickets]
+
+
+async def test_list_is_asked_for_from_a_minute_earlier(family, listing):
+    await found(family, listing, listed())
+    asked = listing.calls.last.request
+    assert dict(asked.url.params) == {"created_after": "2026-11-20T11:59:00.000Z"}
+    assert asked.headers["authorization"] == f"Bearer {KEY}"
+
+
+async def test_equal_jobs_are_found_oldest_first_over_all_pages(family, listing):
+    further = f"{API}/predictions?cursor=cD0y"
+    first, second = listed(record("p4"), record("p3"), further=further), listed(record("p2"), record("p1"))
+    assert await found(family, listing, first, second) == ["p1", "p2", "p3", "p4"]
+    assert str(listing.calls.last.request.url) == further
+
+
+async def test_found_job_has_the_warnings_of_its_submit(family, create, listing):
+    request = CAT.model_copy(update={"width": 1792})
+    submitted = await family.submit(request, {})
+    listing.side_effect = [listed(record(input=sent(create)["input"]))]
+    assert (await family.find(request, NOON)) == [submitted]
+
+
+async def test_predictions_older_than_the_submit_are_not_read(family, listing):
+    page = listed(record("p2"), record("p1", "2026-11-20T11:58:59Z"), further=f"{API}/predictions?cursor=cD0y")
+    assert await found(family, listing, page) == ["p2"]
+    assert listing.call_count == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"input": CAT_INPUT | {"prompt": "a dog"}},
+        {"input": CAT_INPUT | {"seed": 8}},
+        {"input": CAT_INPUT | {"safety_tolerance": 6}},
+        {"input": {"prompt": "a cat"}},
+        {"input": ["a cat"]},
+        {"model": "black-forest-labs/flux-dev"},
+        {"model": "black-forest-labs/flux-dev", "input": {}, "data_removed": True},
+    ],
+)
+async def test_other_peoples_predictions_are_not_ours(family, listing, other):
+    assert await found(family, listing, listed(record(**other), record("p1"))) == ["p1"]
+
+
+@pytest.mark.parametrize("blank", [{"input": {}, "data_removed": True}, {"input": None}, {"data_removed": True}])
+async def test_prediction_whose_input_is_deleted_leaves_it_open(family, listing, blank):
+    assert await found(family, listing, listed(record(**blank))) is None
+
+
+async def test_model_run_by_its_hash_is_known_by_its_version(family, listing):
+    row = family.row("flux-1.1-pro")
+    family.models = (row.model_copy(update={"api_id": f"someone/something:{'f' * 64}"}),)
+    ours = record("p1", model="someone/something", version="f" * 64)
+    assert await found(family, listing, listed(record("p2", model="someone/something"), ours)) == ["p1"]
+
+
+@pytest.mark.parametrize(
+    ("given", "ids"),
+    [
+        ({"input_images": ["https://x.test/1", PNG.data_uri()]}, ["p1"]),
+        ({"input_images": ["https://x.test/1"]}, []),
+        ({}, []),
+    ],
+)
+async def test_of_images_only_the_number_is_compared(family, listing, given, ids):
+    request = ImageRequest(model="flux-2-pro", prompt="x", references=("a", "b"))
+    inputs = {"prompt": "x", "aspect_ratio": "match_input_image", "output_format": "png", **given}
+    page = listed(record(model="black-forest-labs/flux-2-pro", input=inputs))
+    assert await found(family, listing, page, request=request) == ids
+
+
+async def test_clip_from_a_first_frame_is_found(family, create, listing):
+    request = VideoRequest(model="seedance-1-pro", prompt="x", duration_s=6.4, image="a")
+    ticket = await family.submit(request, {"a": PNG})
+    listing.side_effect = [listed(record(model="bytedance/seedance-1-pro", input=sent(create)["input"]))]
+    assert await family.find(request, NOON) == [ticket]
+
+
+@pytest.mark.parametrize("further", ["https://elsewhere.test/v1/predictions?cursor=x", "//elsewhere.test", 7])
+async def test_list_that_goes_on_elsewhere_is_not_followed_and_says_nothing(family, listing, vendor, further):
+    elsewhere = vendor.route(host="elsewhere.test")
+    with pytest.raises(MalformedAnswer):
+        await found(family, listing, listed(further=further))
+    assert not elsewhere.called
+
+
+async def test_list_without_an_end_is_given_up(family, listing):
+    listing.mock(return_value=listed(record(), further=f"{API}/predictions?cursor=x"))
+    with pytest.raises(MalformedAnswer, match="too long"):
+        await family.find(CAT, NOON)
+
+
+async def test_server_without_a_list_cannot_be_asked(family, listing):
+    assert await found(family, listing, httpx.Response(404, json={"detail": "Not found"})) is None
+
+
+# ---- lanes -----------------------------------------------------------------------------------------------------------
+
+
+async def test_documented_limit_holds_for_image_and_video_together(family):
+    assert sum(lane.per_minute for lane in family.lanes.values()) == 600
+    assert set(family.lanes) == {"image", "video"}
+
+
+async def test_another_server_has_limits_of_its_own():
+    http = Http()
+    elsewhere = Replicate({"REPLICATE_API_TOKEN": KEY, "REPLICATE_BASE_URL": "http://fake.test:9/v1"}, http)
+    await http.aclose()
+    assert not elsewhere.lanes
+    assert elsewhere.surely_listed_s < Replicate.list_lag_s
+
+
+async def test_the_vendors_own_list_gets_its_time(family):
+    assert family.surely_listed_s == Replicate.list_lag_s
 
 
 # ---- the key ---------------------------------------------------------------------------------------------------------

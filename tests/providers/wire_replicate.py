@@ -1,7 +1,7 @@
 """Replicate on the wire, for the contract every family answers."""
 
 import httpx
-from contract import Jobs, Wire
+from contract import Jobs, Listing, Wire
 
 from providers.replicate import Replicate
 from providers.types import ImageRequest, Ticket
@@ -16,6 +16,11 @@ def prediction(status: str, **fields: object) -> httpx.Response:
     body = {"id": "p1", "model": "black-forest-labs/flux-1.1-pro", "version": "hidden", "status": status, "input": {}}
     body |= {"output": None, "error": None, "logs": "", "urls": urls}
     return httpx.Response(201 if status == "starting" else 200, json=body | fields)
+
+
+def listed(*records: httpx.Response, further: str | None = None) -> httpx.Response:
+    """A page of the list of predictions."""
+    return httpx.Response(200, json={"previous": None, "next": further, "results": [each.json() for each in records]})
 
 
 WIRE = Wire(
@@ -41,5 +46,10 @@ WIRE = Wire(
         failed=prediction("failed", error="CUDA out of memory"),
         lost=httpx.Response(404, json={"title": "Not found", "detail": "The requested resource could not be found."}),
         cancelled=prediction("canceled"),
+        listing=Listing(
+            ask=("GET", f"{API}/predictions"),
+            listed=listed(prediction("processing", input={"prompt": "a cat", "output_format": "png"})),
+            nothing=listed(),
+        ),
     ),
 )
