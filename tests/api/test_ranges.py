@@ -185,7 +185,7 @@ async def client(parts: Parts) -> AsyncIterator[httpx.AsyncClient]:
     errors.install(app)
     app.include_router(assets.router)
     app.include_router(generations.router)
-    app.state.parts, app.state.service = parts, Service(parts, cast(Any, None))
+    app.state.parts, app.state.service = parts, Service(parts, cast(Any, None), cast(Any, None))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         yield client
 
