@@ -22,15 +22,16 @@ from app.db import Database
 from app.errors import NotReady
 from app.generations.crew import Crew
 from app.generations.doctor import Doctor
+from app.generations.endings import Endings
 from app.generations.engine import engine_at_rest, launch_engine, stop_engine
 from app.generations.events import Events
 from app.generations.gate import Gate
+from app.generations.jobs import Jobs
 from app.generations.parts import Parts
 from app.generations.retention import Retention
 from app.generations.service import Service
 from app.generations.sweep import Sweep
 from app.generations.workflows import Workflows
-from app.generations.works import Works
 from app.ids import new_id
 from app.settings import Settings
 from app.telemetry import Metrics
@@ -72,8 +73,9 @@ async def open_house(
         parts.store.sweep_spool()
         workflows = Workflows(parts)
         crew = Crew(parts, workflows)
-        service = Service(parts, workflows.works, crew)
-        sweep, retention = Sweep(parts, workflows.works), Retention(parts, service)
+        jobs = workflows.works.jobs
+        service = Service(parts, jobs, crew)
+        sweep, retention = Sweep(parts, jobs), Retention(parts, service)
         stack.callback(stop_engine)
         await launch_engine(settings, parts.executor)
         await retention.schedule()
@@ -96,7 +98,12 @@ async def open_doctor(settings: Settings, environment: Mapping[str, str]) -> Asy
         raise NotReady(f"There is nothing to look after: no server has worked in {settings.directory()} yet.")
     async with open_parts(settings, environment, Metrics()) as parts:
         with engine_at_rest(settings) as engine:
-            yield Doctor(parts, Works(parts), engine, taken=not settings.shared() and is_taken(settings.directory()))
+            yield Doctor(
+                parts,
+                Jobs(parts, Endings(parts)),
+                engine,
+                taken=not settings.shared() and is_taken(settings.directory()),
+            )
 
 
 @asynccontextmanager

@@ -75,6 +75,12 @@ class Budgets:
         found = connection.execute(FIND, {"which": call_id}).mappings().first()
         return None if found is None else dict(found)
 
+    def found(self, connection: sa.Connection, call_id: str) -> Row:
+        """The receipt of a call. Raises LookupError."""
+        if (row := self.find(connection, call_id)) is None:
+            raise LookupError(f"no call {call_id}")
+        return row
+
     def reserve(self, connection: sa.Connection, intent: Intent, cap_usd: Decimal | None, *, admitted: bool) -> None:
         """Write the intent down. `admitted` says that nothing keeps the request from leaving at once.
 
@@ -115,10 +121,7 @@ class Budgets:
 
     async def get(self, call_id: str) -> Row:
         """One receipt. Raises LookupError."""
-        row = await self._db.row(sa.select(calls).where(calls.c.id == call_id))
-        if row is None:
-            raise LookupError(f"no call {call_id}")
-        return row
+        return await self._db.read(lambda connection: self.found(connection, call_id))
 
     async def under_way(self, generation_id: str) -> list[Row]:
         """The jobs of a generation that a vendor has accepted and not finished."""

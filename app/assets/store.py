@@ -69,7 +69,8 @@ class Store:
     """
 
     def __init__(self, url: str, spool: Path) -> None:
-        options: dict[str, Any] = {"mkdir": True} if url.startswith("file:") else {}
+        local = {"file:": {"mkdir": True}, "memory:": {}}
+        options: dict[str, Any] = local.get(url.partition("//")[0], REMOTE)
         try:
             self._store = from_url(url, **options)
         except (BaseError, OSError, ValueError) as error:

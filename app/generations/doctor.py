@@ -21,9 +21,9 @@ from app.db import assets, calls, generations, now, rows_of, workers
 from app.errors import AppError
 
 from .claims import UNFINISHED, living
+from .jobs import Jobs
 from .parts import Parts
 from .sweep import judge, leftovers, purge
-from .works import Works
 
 PAGE = 500
 AT_ONCE = 16
@@ -48,9 +48,9 @@ class Finding:
 class Doctor:
     """Examines everything once. `taken` says that a process works on this SQLite database now."""
 
-    def __init__(self, parts: Parts, works: Works, engine: DBOSClient, *, taken: bool) -> None:
+    def __init__(self, parts: Parts, jobs: Jobs, engine: DBOSClient, *, taken: bool) -> None:
         self._parts = parts
-        self._works = works
+        self._jobs = jobs
         self._engine = engine
         self._taken = taken
 
@@ -59,7 +59,7 @@ class Doctor:
         kinds = (
             self._deletions,
             self._reservations,
-            self._jobs,
+            self._late,
             self._forsaken,
             self._rows_without_bytes,
             self._bytes_without_rows,
@@ -124,7 +124,7 @@ class Doctor:
             Finding("a reservation without a call", row["id"], verdicts[row["admitted_at"] is None]) for row in rows
         ]
 
-    async def _jobs(self, mend: bool) -> list[Finding]:
+    async def _late(self, mend: bool) -> list[Finding]:
         """Jobs at vendors whose generation is gone."""
         gone = ~sa.select(generations.c.id).where(generations.c.id == calls.c.generation_id).exists()
         query = sa.select(calls).where(calls.c.state == "submitted", gone, calls.c.submitted_at < now() - SETTLING)
@@ -132,7 +132,7 @@ class Doctor:
         for row in await self._parts.db.rows(query.order_by(calls.c.id)):
             finding = Finding("a job nobody waits for", f"{row['vendor']} {row['job_id']}", "cancelled")
             if mend:
-                await self._works.cancel(row)
+                await self._jobs.cancel(row)
                 if (await self._parts.budgets.get(row["id"]))["state"] == "submitted":
                     finding = replace(finding, done="could not be cancelled at its vendor", left=True)
             found.append(finding)

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from app.accounts.budgets import Row
 from app.assets.store import Spooled
 from app.db import assets, generations, now, row_of, rows_of, steps
-from app.errors import StoreFailed
+from app.errors import NotFound, StoreFailed
 from app.ids import derived_id
 from providers.base import Family
 from providers.errors import DownloadFailed, DownloadRefused, JobLost, MalformedAnswer
@@ -131,9 +131,14 @@ class Keeper:
         return result
 
     async def again(self, receipt: Row) -> Json:
-        """Answer a call from the works of an equal one (`reuse`): their bytes under ids of this call's own."""
+        """Answer a call from the works of an equal one (`reuse`): their bytes under ids of this call's own.
+
+        Raises NotFound when the works are gone, StoreFailed.
+        """
         query = sa.select(assets).where(assets.c.call_id == receipt["job_id"]).order_by(assets.c.id)
         earlier = await self._parts.db.read(lambda connection: rows_of(connection, query))
+        if not earlier:
+            raise NotFound("The works to be used again are gone.")
         works = []
         for position, row in enumerate(earlier):
             asset_id = asset_id_of(receipt, position)

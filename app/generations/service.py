@@ -23,9 +23,9 @@ from providers.types import Modality
 from .claims import UNFINISHED
 from .crew import Crew
 from .events import Event
+from .jobs import Jobs
 from .parts import Parts
 from .sweep import purge
-from .works import Works
 
 log = logging.getLogger(__name__)
 
@@ -84,9 +84,9 @@ class Generation:
 class Service:
     """Everything that can be done with generations."""
 
-    def __init__(self, parts: Parts, works: Works, crew: Crew) -> None:
+    def __init__(self, parts: Parts, jobs: Jobs, crew: Crew) -> None:
         self._parts = parts
-        self._works = works
+        self._jobs = jobs
         self._crew = crew
 
     # ---- start ----
@@ -260,7 +260,7 @@ class Service:
 
     async def _cancel_jobs(self, generation_id: str) -> None:
         jobs = await self._parts.budgets.under_way(generation_id)
-        await asyncio.gather(*(self._works.cancel(receipt) for receipt in jobs))
+        await asyncio.gather(*(self._jobs.cancel(receipt) for receipt in jobs))
 
     async def delete(self, owner: str, generation_id: str) -> None:
         """Delete a generation with its assets; a running one is cancelled first. Its receipts keep the amounts only.

@@ -18,9 +18,10 @@ from app.settings import Settings
 from providers.errors import ProviderError
 
 from .claims import UNFINISHED, living
+from .jobs import Jobs
 from .keeping import asset_id_of
 from .parts import Parts
-from .works import LOST, Works
+from .works import LOST
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +32,9 @@ LATE_S = 24 * 3600.0
 class Sweep:
     """Puts things in order, every `SWEEP_EVERY_S` seconds; of several processes one does."""
 
-    def __init__(self, parts: Parts, works: Works) -> None:
+    def __init__(self, parts: Parts, jobs: Jobs) -> None:
         self._parts = parts
-        self._works = works
+        self._jobs = jobs
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -54,7 +55,7 @@ class Sweep:
 
     async def once(self) -> None:
         """Everything there is to do now."""
-        await self._jobs()
+        await self._late()
         await self._parts.db.write(self._leftovers)
         for row in await self._parts.db.rows(sa.select(generations.c.id).where(generations.c.deleted_at.is_not(None))):
             try:
@@ -65,7 +66,7 @@ class Sweep:
 
     # ---- jobs ----
 
-    async def _jobs(self) -> None:
+    async def _late(self) -> None:
         """Jobs of generations that have ended: cancelled with theirs, or finished late."""
         query = (
             sa.select(calls, generations.c.status.label("of"), generations.c.deleted_at.label("deleted"))
@@ -76,11 +77,11 @@ class Sweep:
         for row in await self._parts.db.rows(query):
             try:
                 if row["of"] in (None, "cancelled") or row["deleted"] is not None:
-                    await self._works.cancel(row)
+                    await self._jobs.cancel(row)
                 elif (now() - row["submitted_at"]).total_seconds() > LATE_S:
                     await self._parts.db.write(partial(self._give_up, row=row))
                 else:
-                    await self._works.ask(row)  # what it has made meanwhile goes where it belongs
+                    await self._jobs.ask(row)  # what it has made meanwhile goes where it belongs
             except (ProviderError, AppError) as error:  # its model or its vendor is gone from here; the others go on
                 log.warning("job %s could not be looked after: %s", row["job_id"], error)
 

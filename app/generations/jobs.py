@@ -1,0 +1,150 @@
+"""Jobs: works a vendor has accepted. Written down before the first poll, and asked about until they are over.
+
+After a crash a job is polled, never submitted again. The Runway page calls it a task, Replicate a prediction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.accounts.budgets import Row
+from app.db import calls, generations, now, row_of
+from app.errors import StoreFailed
+from providers.errors import ProviderError
+from providers.http import patiently
+from providers.types import Pending, Ticket, media_request
+
+from .endings import Endings
+from .pace import Pace
+from .parts import Parts
+
+log = logging.getLogger(__name__)
+
+Json = dict[str, Any]
+PROGRESS_STEP = 0.05
+MAX_PAUSE_S = 30.0
+LOCK_OF_JOBS = 7465304
+
+
+class Jobs:
+    """Follows jobs to their end, or stops them."""
+
+    def __init__(self, parts: Parts, endings: Endings) -> None:
+        self._parts = parts
+        self._endings = endings
+        self._pace = Pace()
+
+    async def accepted(self, row: Row, ticket: Ticket, *, found: bool = False) -> Row | None:
+        """A vendor has the job: write its id down before anything else, and give the receipt. When nobody wants it any
+        more, stop it. None when it is another call's: one `found` at the vendor may be, and its own may have been found
+        by an equal call.
+        """
+        shared = self._parts.registry.family(row["vendor"]).resubmittable  # equal requests have one and the same job
+
+        def accepting(connection: sa.Connection) -> tuple[Row, bool] | None:
+            if found and connection.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK_OF_JOBS)))
+            same = sa.and_(calls.c.vendor == row["vendor"], calls.c.job_id == ticket.job_id, calls.c.id != row["id"])
+            if not shared and connection.execute(sa.select(calls.c.id).where(same)).first() is not None:
+                return None
+            data = ticket.model_dump(mode="json")
+            self._parts.budgets.submitted(connection, row["id"], data, ticket.estimated_cost_usd)
+            receipt = self._parts.budgets.found(connection, row["id"])
+            query = sa.select(generations.c.status, generations.c.deleted_at)
+            of = row_of(connection, query.where(generations.c.id == row["generation_id"]))
+            return receipt, of is not None and of["status"] != "cancelled" and of["deleted_at"] is None
+
+        written = await self._parts.db.write(accepting)
+        if written is None:
+            return None
+        receipt, wanted = written
+        if wanted:
+            return receipt
+        await self.cancel(receipt)
+        return await self._parts.budgets.get(row["id"])
+
+    async def collect(self, row: Row) -> Json:
+        """Poll a job until it is over, and keep what it made.
+
+        A poll without an answer is no verdict, and a download that fails is made again after the next poll. Past the
+        modality's deadline the job is left to itself: its id and its reservation stay in the receipt, and `Sweep`
+        finishes it later.
+        """
+        if row["result"] is not None:
+            return dict(row["result"])
+        family, ticket = self._parts.registry.family(row["vendor"]), Ticket.model_validate(row["ticket"])
+        begun = row["submitted_at"].timestamp()
+        limit_s = self._parts.settings.deadline_s(row["modality"])
+        shown, failures = -1.0, 0
+        while (elapsed_s := now().timestamp() - begun) < limit_s:
+            state = await self.ask(row)  # may be torn: the job can be asked again, and what it made is written at once
+            if isinstance(state, dict):
+                return state
+            if isinstance(state, Pending):
+                shown, failures = await self._show(row, state, shown), 0
+            else:
+                failures += 1
+            key = f"{row['vendor']}/{row['model']}"
+            pause_s = self._pace.pause_s(key, elapsed_s, family.poll_every_s, family.least_poll_s)
+            pause_s = max(pause_s, min(0.25 * 2**failures, MAX_PAUSE_S)) if failures else pause_s
+            await asyncio.sleep(min(pause_s, max(limit_s - elapsed_s, 0.0)))
+        return {
+            "problem": {
+                "code": "deadline",
+                "timed_out": True,
+                "message": f"{row['model']} was still working when the time for it ran out; its job {ticket.job_id} is "
+                "kept, may still cost what was reserved, and its work is added when it comes.",
+            }
+        }
+
+    async def ask(self, row: Row) -> Json | Pending | None:
+        """One question about a job, and what follows from its answer: the outcome, how far it is, or None where there
+        was no verdict. Raises JobLost when its model is no longer offered here."""
+        family, model = self._endings.sellers(row)
+        request, ticket = media_request.validate_python(row["request"]), Ticket.model_validate(row["ticket"])
+        try:
+            state = await family.poll(ticket)
+            if isinstance(state, Pending):
+                return state
+            self._pace.learn(model.name, (now() - row["submitted_at"]).total_seconds())
+            return await self._endings.kept(row, request, state, ticket)
+        except ProviderError as error:
+            if error.permanent:
+                return await self._endings.refused(row, error)
+            log.warning("%s: no verdict on job %s: %s", row["vendor"], ticket.job_id, error)
+        except StoreFailed as error:
+            log.warning("%s: job %s is done and cannot be kept yet: %s", row["vendor"], ticket.job_id, error)
+        return None
+
+    async def _show(self, row: Row, state: Pending, shown: float) -> float:
+        """Tell of progress, in steps worth telling."""
+        progress = state.progress if state.progress is not None else 0.0
+        if progress - shown < PROGRESS_STEP:
+            return shown
+        data = {"step_id": row["step_id"], "progress": round(progress, 3), "waiting": state.waiting}
+        key = f"{row['id']}:progress:{int(progress / PROGRESS_STEP)}"
+        generation_id, events = row["generation_id"], self._parts.events
+        await events.record(
+            generation_id, lambda connection: events.add(connection, generation_id, "tool.progress", key, data)
+        )
+        return progress
+
+    async def cancel(self, receipt: Row) -> None:
+        """Stop a job at its vendor. What it has cost until then is not known, unless the vendor refunds it silently."""
+        ticket = Ticket.model_validate(receipt["ticket"])
+        try:
+            family, model = self._endings.sellers(receipt)
+            await patiently(lambda: family.cancel(ticket), max_wait_s=self._parts.settings.vendor_max_wait_s)
+        except ProviderError as error:
+            log.warning("%s: job %s could not be cancelled: %s", receipt["vendor"], ticket.job_id, error)
+            return
+        if (await self._parts.budgets.get(receipt["id"]))["state"] != "submitted":
+            return  # it ended meanwhile, and what it cost is known
+        amount = Decimal(0) if "free" in model.capabilities else None
+        problem = {"code": "cancelled", "message": "The work was cancelled."}
+        await self._endings.close(receipt["id"], "settled", problem, amount, "vendor" if amount is not None else None)
