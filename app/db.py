@@ -256,7 +256,9 @@ class Database:
         """Insert a row, or do nothing where a unique row is there already; whether it is new."""
         if table.name not in self._inserts:  # built once: to build a statement takes longer than to run it
             dialect: Any = sqlite if self.dialect == "sqlite" else postgresql
-            self._inserts[table.name] = dialect.insert(table).on_conflict_do_nothing()
+            statement = dialect.insert(table).on_conflict_do_nothing()
+            # Without this psycopg's cursor is closed, and has forgotten how many rows there were, before it is asked.
+            self._inserts[table.name] = statement.execution_options(preserve_rowcount=True)
         return bool(connection.execute(self._inserts[table.name], dict(values)).rowcount)
 
     async def notifications(self, channel: str) -> AsyncIterator[str]:

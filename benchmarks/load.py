@@ -15,7 +15,7 @@ import psutil
 from tests.server import Reply
 
 from .deployment import Deployment
-from .reference import is_complete, prompt
+from .reference import LATENCY, is_complete, prompt
 
 TIMEOUT_S = 300.0
 CORES = psutil.cpu_count() or 1
@@ -157,9 +157,11 @@ def reading(deployment: Deployment) -> Used:
 
 
 def warm_up(deployment: Deployment) -> None:
-    """Have everything loaded, and the fakes' media made, before anything is measured."""
+    """Have everything loaded, and the fakes' media made, before anything is measured; and the server know how long its
+    vendors take, as one that has served for a while does: it asks about jobs accordingly."""
+    deployment.fakes.control(latency=LATENCY)
     generate(deployment, 0)
-    burst(deployment, 10 * len(deployment.servers))
+    burst(deployment, 15 * len(deployment.servers))
 
 
 def quantile(values: Sequence[float], share: float) -> float:

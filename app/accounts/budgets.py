@@ -28,7 +28,7 @@ UNSETTLED = ("reserved", "submitted", "unknown")
 # Built once: to build a statement takes longer than to run it.
 FIND = sa.select(calls).where(calls.c.id == sa.bindparam("which"))
 CHANGE = sa.update(calls).where(calls.c.id == sa.bindparam("which"))
-RESERVE = sa.insert(calls)
+BLANK: Row = dict.fromkeys(calls.c.keys())
 
 
 @dataclass(frozen=True)
@@ -81,19 +81,26 @@ class Budgets:
             raise LookupError(f"no call {call_id}")
         return row
 
-    def reserve(self, connection: sa.Connection, intent: Intent, cap_usd: Decimal | None, *, admitted: bool) -> None:
-        """Write the intent down. `admitted` says that nothing keeps the request from leaving at once.
+    def reserve(
+        self, connection: sa.Connection, intent: Intent, cap_usd: Decimal | None, *, admitted: bool
+    ) -> tuple[Row, bool]:
+        """Write the intent down, unless it is already; the receipt, and whether it is new. `admitted` says that nothing
+        keeps the request from leaving at once.
 
         Raises BudgetExceeded when the generation's cap would be passed: settled amounts, what is reserved for calls
         under way, and this estimate are added up inside the one write transaction, so calls side by side cannot both
         fit.
         """
         if cap_usd is not None:
+            if (row := self.find(connection, intent.id)) is not None:
+                return row, False
             self._check_cap(connection, intent, cap_usd)
         at = now()
         values = {**intent.__dict__, "warnings": list(intent.warnings) or None, "state": "reserved"}
-        admission = at if admitted else None
-        connection.execute(RESERVE, {**values, "created_at": at, "admitted_at": admission})
+        receipt = {**BLANK, **values, "created_at": at, "admitted_at": at if admitted else None}
+        if self._db.insert_once(connection, calls, receipt):
+            return receipt, True
+        return self.found(connection, intent.id), False
 
     def _check_cap(self, connection: sa.Connection, intent: Intent, cap_usd: Decimal) -> None:
         if intent.estimate_usd is None:
@@ -131,13 +138,15 @@ class Budgets:
 
     def submitted(
         self, connection: sa.Connection, call_id: str, ticket: Mapping[str, Any], estimate_usd: Decimal | None
-    ) -> None:
-        """The vendor accepted a job. `estimate_usd` replaces the reserve where the vendor said what it will cost."""
+    ) -> Row:
+        """The vendor accepted a job; what that changes. `estimate_usd` replaces the reserve where the vendor said what
+        it will cost."""
         job_id = str(ticket["job_id"])[:255]
         values: dict[str, Any] = {"state": "submitted", "ticket": ticket, "job_id": job_id, "submitted_at": now()}
         if estimate_usd is not None:
             values["estimate_usd"] = estimate_usd
         self._set(connection, call_id, values)
+        return values
 
     def settled(
         self, connection: sa.Connection, call_id: str, amount_usd: Decimal | None, source: str | None, **facts: Any

@@ -53,11 +53,10 @@ class Jobs:
             if not shared and connection.execute(sa.select(calls.c.id).where(same)).first() is not None:
                 return None
             data = ticket.model_dump(mode="json")
-            self._parts.budgets.submitted(connection, row["id"], data, ticket.estimated_cost_usd)
-            receipt = self._parts.budgets.found(connection, row["id"])
+            changed = self._parts.budgets.submitted(connection, row["id"], data, ticket.estimated_cost_usd)
             query = sa.select(generations.c.status, generations.c.deleted_at)
             of = row_of(connection, query.where(generations.c.id == row["generation_id"]))
-            return receipt, of is not None and of["status"] != "cancelled" and of["deleted_at"] is None
+            return {**row, **changed}, of is not None and of["status"] != "cancelled" and of["deleted_at"] is None
 
         written = await self._parts.db.write(accepting)
         if written is None:
@@ -81,6 +80,9 @@ class Jobs:
         begun = row["submitted_at"].timestamp()
         limit_s = self._parts.settings.deadline_s(row["modality"])
         shown, failures = -1.0, 0
+        key = f"{row['vendor']}/{row['model']}"
+        usual = (family.poll_every_s, family.least_poll_s)
+        await asyncio.sleep(self._pace.first_s(key, now().timestamp() - begun, *usual))
         while (elapsed_s := now().timestamp() - begun) < limit_s:
             state = await self.ask(row)  # may be torn: the job can be asked again, and what it made is written at once
             if isinstance(state, dict):
@@ -89,8 +91,7 @@ class Jobs:
                 shown, failures = await self._show(row, state, shown), 0
             else:
                 failures += 1
-            key = f"{row['vendor']}/{row['model']}"
-            pause_s = self._pace.pause_s(key, elapsed_s, family.poll_every_s, family.least_poll_s)
+            pause_s = self._pace.pause_s(key, elapsed_s, *usual)
             pause_s = max(pause_s, min(0.25 * 2**failures, MAX_PAUSE_S)) if failures else pause_s
             await asyncio.sleep(min(pause_s, max(limit_s - elapsed_s, 0.0)))
         return {

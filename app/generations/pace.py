@@ -13,8 +13,10 @@ NEAR = (0.97, 1.1)
 """The time around a remembered one, as parts of it, in which a job is asked about closely."""
 CLOSE = 0.02
 """Of the remembered time, between two questions near it."""
-ON_THE_WAY = 0.2
+ON_THE_WAY = 0.34
 """Of the remembered time, between two questions before it."""
+NEW = 0.05
+"""Of the remembered time, for which a job cannot well have come to anything."""
 MOST_S = 15.0
 """Between two questions before it, so that a job that fails early is not noticed late."""
 
@@ -28,6 +30,11 @@ class Pace:
     def learn(self, model: str, took_s: float) -> None:
         """A job of this model ended well after so long."""
         self._took.setdefault(model, deque(maxlen=REMEMBERED)).append(took_s)
+
+    def first_s(self, model: str, elapsed_s: float, usual_s: float, least_s: float) -> float:
+        """Seconds until the first question: none where nothing is known, or when the job was begun a while ago."""
+        new = any(elapsed_s < NEW * time for time in self._took.get(model, ()))
+        return self.pause_s(model, elapsed_s, usual_s, least_s) if new else 0.0
 
     def pause_s(self, model: str, elapsed_s: float, usual_s: float, least_s: float) -> float:
         """Seconds until the next question: `usual_s` where nothing is known, never less than `least_s`."""

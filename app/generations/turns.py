@@ -86,13 +86,12 @@ class Turns:
         budgets = self._parts.budgets
         for attempt in range(1, MAX_ATTEMPTS + 1):
             call_id = f"{turn.step_id}.{attempt}"
-            row = budgets.find(connection, call_id)
-            if row is None:
-                try:
-                    check(connection, turn.generation_id, self._parts.executor)
-                    budgets.reserve(connection, replace(intent, id=call_id), turn.cap_usd, admitted=admitted)
-                except (BudgetExceeded, Conflict) as error:
-                    return call_id, False, {"problem": problem_of(error)}
+            try:
+                check(connection, turn.generation_id, self._parts.executor)
+                row, new = budgets.reserve(connection, replace(intent, id=call_id), turn.cap_usd, admitted=admitted)
+            except (BudgetExceeded, Conflict) as error:
+                return call_id, False, {"problem": problem_of(error)}
+            if new:
                 return call_id, admitted, None
             if row["result"] is not None:
                 return call_id, False, dict(row["result"])

@@ -93,6 +93,7 @@ class Works:
         if row["state"] == "submitted":
             return await self.jobs.collect(row)
         outcome = None
+        new = new or not frame.again  # nobody was here before: an earlier try of the same write came through after all
         if not new and row["admitted_at"] is not None:
             outcome = await self._left_before(row, order.request)
         if outcome is None:
@@ -101,24 +102,22 @@ class Works:
 
     def _reserve(self, connection: sa.Connection, frame: Frame, intent: Intent, admitted: bool) -> tuple[Row, bool]:
         """The receipt, and whether it is new."""
-        budgets = self._parts.budgets
-        if (row := budgets.find(connection, intent.id)) is not None:
-            return row, False
         check(connection, frame.generation_id, self._parts.executor)
-        equal = self._equal(connection, intent) if frame.reuse else None
-        if equal is not None:
-            budgets.reserve(connection, replace(intent, estimate_usd=Decimal(0)), None, admitted=False)
-            budgets.settled(connection, intent.id, Decimal(0), "reused", job_id=equal)
-        else:
-            budgets.reserve(connection, intent, frame.cap_usd, admitted=admitted)
-        return budgets.found(connection, intent.id), True
+        budgets = self._parts.budgets
+        if frame.reuse:
+            if (row := budgets.find(connection, intent.id)) is not None:
+                return row, False
+            if (equal := self._equal(connection, intent)) is not None:
+                budgets.reserve(connection, replace(intent, estimate_usd=Decimal(0)), None, admitted=False)
+                budgets.settled(connection, intent.id, Decimal(0), "reused", job_id=equal)
+                return budgets.found(connection, intent.id), True
+        return budgets.reserve(connection, intent, frame.cap_usd, admitted=admitted)
 
     def _buy(self, connection: sa.Connection, frame: Frame, intent: Intent, admitted: bool) -> tuple[Row, bool]:
         """What was to be answered from an equal call, whose works have been deleted meanwhile, is bought."""
         check(connection, frame.generation_id, self._parts.executor)
         connection.execute(sa.delete(calls).where(calls.c.id == intent.id))
-        self._parts.budgets.reserve(connection, intent, frame.cap_usd, admitted=admitted)
-        return self._parts.budgets.found(connection, intent.id), True
+        return self._parts.budgets.reserve(connection, intent, frame.cap_usd, admitted=admitted)
 
     def _equal(self, connection: sa.Connection, intent: Intent) -> str | None:
         """The id of a call that made the very same thing for the same owner, and whose works are all there."""

@@ -61,7 +61,7 @@ class Ground:
         self._refusals += 1
         name = f"refusal_{self._refusals}"
         prompt = "NEW.prompt" if table == "generations" else "(SELECT prompt FROM generations g WHERE g.id = {})"
-        refused = f"{condition} AND {prompt.format('NEW.generation_id')} LIKE '{words}%'"
+        refused = f"{condition} AND substr({prompt.format('NEW.generation_id')}, 1, {len(words)}) = '{words}'"
         trigger = f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW"
         if self.is_postgres:
             body = f"BEGIN IF {refused} THEN RAISE EXCEPTION 'refused'; END IF; RETURN NEW; END"

@@ -38,7 +38,16 @@ def test_what_one_model_takes_says_nothing_of_another():
 
 
 def test_job_is_seldom_asked_about_on_the_way():
-    assert pause(learned(50, 120), 0) == pytest.approx(10)
+    assert pause(learned(20, 120), 0) == pytest.approx(6.8)
+
+
+def test_first_question_waits_where_a_job_takes_its_time():
+    assert learned(10).first_s("gen4.5", 0.1, 0.25, 0.05) == pytest.approx(3.4)
+
+
+@pytest.mark.parametrize(("pace", "elapsed_s"), [(Pace(), 0.1), (learned(10), 5), (learned(0.01), 0.005)])
+def test_first_question_comes_at_once_where_a_job_may_be_over(pace, elapsed_s):
+    assert pace.first_s("gen4.5", elapsed_s, 0.25, 0.05) == 0
 
 
 def test_long_job_is_not_left_alone_for_long():
@@ -72,7 +81,7 @@ def test_vendors_own_limit_holds_for_the_shortest_job(elapsed_s):
 
 
 def test_only_the_last_jobs_are_remembered():
-    assert pause(learned(1, *[50] * REMEMBERED), 0) == pytest.approx(10)
+    assert pause(learned(1, *[20] * REMEMBERED), 0) == pytest.approx(6.8)
 
 
 @pytest.mark.parametrize("took_s", [60, 66, 120, 600])
