@@ -6,6 +6,12 @@ import pytest
 import pytest_httpx2  # noqa: F401  registers the respx mocker named "httpcore2"
 import respx
 
+from tests.databases import database_url as database_url
+from tests.databases import db as db
+from tests.databases import migrated_url as migrated_url
+from tests.databases import postgres_server as postgres_server
+from tests.databases import where as where
+
 
 @pytest.fixture
 def anyio_backend() -> str:

@@ -9,6 +9,7 @@ to run as root, so for root it runs as `nobody`.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib.util
 import os
@@ -18,13 +19,16 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
+
+from app.db import Database, metadata
+from tests.doubles import database
 
 HOST = "127.0.0.1"
 PORTS = range(15000, 32000)
@@ -177,6 +181,39 @@ def database_url(postgres_server: Postgres) -> Iterator[str]:
     url = postgres_server.new_database()
     yield url
     postgres_server.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def migrated_url(postgres_server: Postgres) -> str:
+    """A database with our tables, for all tests of a process in turn."""
+    url = postgres_server.new_database()
+    asyncio.run(migrate(url))
+    return url
+
+
+async def migrate(url: str) -> None:
+    """Make our tables."""
+    async with database(url):
+        pass
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database of either kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'test.db'}"
+    url = str(request.getfixturevalue("migrated_url"))
+    with psycopg.connect(url, autocommit=True) as connection:
+        tables = sql.SQL(", ").join(map(sql.Identifier, metadata.tables))
+        connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(tables))
+    return url
+
+
+@pytest.fixture
+async def db(anyio_backend: str, where: str) -> AsyncIterator[Database]:
+    """An open database of either kind, empty."""
+    async with database(where) as opened:
+        yield opened
 
 
 def lasting_port() -> int:

@@ -134,9 +134,9 @@ class Recorder:
 
 
 @asynccontextmanager
-async def database(folder: Path) -> AsyncIterator[Database]:
-    """A migrated SQLite database."""
-    db = Database(f"sqlite:///{folder / 'test.db'}")
+async def database(where: Path | str) -> AsyncIterator[Database]:
+    """A migrated database: the one at a URL, or a SQLite file in a folder."""
+    db = Database(where if isinstance(where, str) else f"sqlite:///{where / 'test.db'}")
     await db.migrate()
     yield db
     await db.aclose()

@@ -3,10 +3,8 @@
 import asyncio
 import datetime as dt
 import threading
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from functools import partial
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -17,12 +15,6 @@ from app.db import Database, assets, calls, driver_url, events, generations, met
 from tests.doubles import add_generation, asset_row, database, intent
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def db(anyio_backend: str, tmp_path: Path) -> AsyncIterator[Database]:
-    async with database(tmp_path) as db:
-        yield db
 
 
 async def insert(db: Database, table: sa.Table, *rows: dict[str, object]) -> None:
@@ -134,14 +126,15 @@ async def test_reader_does_not_wait_for_a_writer(db):
     assert len(await db.rows(sa.select(assets))) == 1
 
 
-async def test_writers_side_by_side_take_turns(db, tmp_path):
+@pytest.mark.parametrize("where", ["sqlite"], indirect=True)
+async def test_writers_side_by_side_take_turns(db, where):
     def adding(connection: sa.Connection, name: str) -> None:
         before = connection.execute(sa.select(sa.func.count()).select_from(assets)).scalar_one()
         connection.execute(sa.insert(assets), asset_row(name, bytes=before))
 
-    async with database(tmp_path) as another:
-        names = [(where, f"asset_{number}") for number, where in enumerate([db, another] * 4)]
-        await asyncio.gather(*(where.write(partial(adding, name=name)) for where, name in names))
+    async with database(where) as another:
+        names = [(writer, f"asset_{number}") for number, writer in enumerate([db, another] * 4)]
+        await asyncio.gather(*(writer.write(partial(adding, name=name)) for writer, name in names))
     rows = await db.rows(sa.select(assets.c.bytes).order_by(assets.c.bytes))
     assert [row["bytes"] for row in rows] == list(range(8))
 
@@ -191,6 +184,7 @@ async def test_migrating_side_by_side_is_migrating_once(tmp_path):
     await asyncio.gather(*(db.aclose() for db in databases))
 
 
+@pytest.mark.parametrize("where", ["sqlite"], indirect=True)
 async def test_receipts_outlive_a_power_cut(db):
     def pragmas(connection: sa.Connection) -> list[object]:
         names = ("journal_mode", "synchronous")

@@ -6,7 +6,6 @@ import threading
 from collections.abc import AsyncIterator, Iterable
 from decimal import Decimal
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,8 +23,8 @@ LOST = {"code": "outcome_unknown", "message": "Lost."}
 
 
 @pytest.fixture
-async def db(anyio_backend: str, tmp_path: Path) -> AsyncIterator[Database]:
-    async with database(tmp_path) as db:
+async def db(anyio_backend: str, where: str) -> AsyncIterator[Database]:
+    async with database(where) as db:
         await add_generation(db, "gen_1")
         yield db
 

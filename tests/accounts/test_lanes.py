@@ -1,8 +1,6 @@
 """Lanes: how many calls leave at a time, whose turn it is, and how long a vendor holds all of them back."""
 
 import datetime as dt
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,12 +16,6 @@ from tests.doubles import database, intent
 pytestmark = pytest.mark.anyio
 
 LANE = "openai.image"
-
-
-@pytest.fixture
-async def db(anyio_backend: str, tmp_path: Path) -> AsyncIterator[Database]:
-    async with database(tmp_path) as db:
-        yield db
 
 
 def limited(db: Database, concurrent: int | None = None, per_minute: int | None = None) -> Lanes:
@@ -123,9 +115,9 @@ async def test_job_that_was_left_to_itself_keeps_no_place(db):
     assert await ask(db, lanes, "b1") == [0]
 
 
-async def test_limit_is_shared_by_all_processes(db, tmp_path):
+async def test_limit_is_shared_by_all_processes(db, where):
     await line_up(db, "a1", "b1")
-    async with database(tmp_path) as elsewhere:
+    async with database(where) as elsewhere:
         here, there = limited(db, concurrent=1), limited(elsewhere, concurrent=1)
         assert await ask(db, here, "a1") + await ask(elsewhere, there, "b1") == [0, 1]
 
@@ -287,11 +279,11 @@ async def test_lane_is_free_once_the_time_is_over(db):
     assert (lanes.held_s(LANE), lanes.free(LANE)) == (0, True)
 
 
-async def test_what_one_process_was_told_the_others_learn(db, tmp_path):
+async def test_what_one_process_was_told_the_others_learn(db, where):
     await line_up(db, "a1", "a2")
     await refuse(db, "a1", 30)
     await refuse(db, "a2", 10)
-    async with database(tmp_path) as elsewhere:
+    async with database(where) as elsewhere:
         there = Lanes(elsewhere, {})
         await there.learn()
         assert (there.held_s(LANE), there.free("openai.chat")) == (pytest.approx(30, abs=5), True)

@@ -1,10 +1,8 @@
 """What receipts add up to: by day, vendor, model, key and modality; and what is not known is counted apart."""
 
 import datetime as dt
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,18 +10,12 @@ import sqlalchemy as sa
 
 from app.accounts.usage import PAGE, Doubt, Usage, usage
 from app.db import Database, calls
-from tests.doubles import database, intent
+from tests.doubles import intent
 
 pytestmark = pytest.mark.anyio
 
 TODAY = dt.date(2026, 11, 20)
 NOON = dt.datetime(2026, 11, 20, 12, 0, tzinfo=dt.UTC)
-
-
-@pytest.fixture
-async def db(anyio_backend: str, tmp_path: Path) -> AsyncIterator[Database]:
-    async with database(tmp_path) as db:
-        yield db
 
 
 def receipt(call_id: str = "call_1", **values: Any) -> dict[str, Any]:

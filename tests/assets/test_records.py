@@ -1,23 +1,14 @@
 """Records: the rows about assets, and that one owner's are not there for another."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 import sqlalchemy as sa
 
 from app.assets.records import Records
 from app.db import Database
 from app.errors import NotFound
-from tests.doubles import asset_row, database
+from tests.doubles import asset_row
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def db(anyio_backend: str, tmp_path: Path) -> AsyncIterator[Database]:
-    async with database(tmp_path) as db:
-        yield db
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,9 +19,9 @@ HERE, THERE = "worker_1", "worker_2"
 
 
 @pytest.fixture
-async def db(anyio_backend: str, tmp_path: Path) -> AsyncIterator[Database]:
+async def db(anyio_backend: str, where: str) -> AsyncIterator[Database]:
     """Two processes live, and one generation waits."""
-    async with database(tmp_path) as db:
+    async with database(where) as db:
         await add_generation(db, "gen_1", status="queued")
         for executor in (HERE, THERE):
             await enter(db, executor)
@@ -111,8 +110,8 @@ async def test_generation_nobody_knows_is_not_taken_on(db):
     assert await take(db, HERE, "gen_9") is None
 
 
-async def test_of_several_that_reach_for_a_generation_one_gets_it(db, tmp_path):
-    async with database(tmp_path) as elsewhere:
+async def test_of_several_that_reach_for_a_generation_one_gets_it(db, where):
+    async with database(where) as elsewhere:
         reached = await asyncio.gather(*(take(where, who) for where, who in ((db, HERE), (elsewhere, THERE))))
     assert sorted(reached, key=str) == [1, None]
 
@@ -167,11 +166,11 @@ async def test_generations_of_the_dead_are_taken_from_them(db):
     assert (await row(db))["executor"] is None
 
 
-async def test_generation_is_given_to_one_of_those_who_ask(db, tmp_path):
+async def test_generation_is_given_to_one_of_those_who_ask(db, where):
     names = [f"gen_{number}" for number in range(2, 12)]
     for name in names:
         await add_generation(db, name, status="running", executor="worker_0")
-    async with database(tmp_path) as elsewhere:
+    async with database(where) as elsewhere:
         given = await asyncio.gather(*(where.write(forsaken) for where in [db, elsewhere] * 3))
     assert sorted(name for some in given for name in some) == sorted(names)
 

@@ -2,25 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from app.db import Database
 from app.generations.events import PAGE, TERMINAL, Bell, Event, EventName, Events
-from tests.doubles import database
 
 pytestmark = pytest.mark.anyio
 
 SOON_S = 0.005
 NEVER_S = 1000.0
-
-
-@pytest.fixture
-async def db(anyio_backend: str, tmp_path: Path) -> AsyncIterator[Database]:
-    async with database(tmp_path) as db:
-        yield db
 
 
 @pytest.fixture

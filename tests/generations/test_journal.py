@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,8 +27,8 @@ PROBLEM = {"code": "moderated", "message": "Blocked for its content."}
 
 
 @pytest.fixture
-async def db(anyio_backend: str, tmp_path: Path) -> AsyncIterator[Database]:
-    async with database(tmp_path) as db:
+async def db(anyio_backend: str, where: str) -> AsyncIterator[Database]:
+    async with database(where) as db:
         await add_generation(db, "gen_1", status="running", executor="worker_1")
         yield db
 
