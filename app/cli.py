@@ -25,7 +25,7 @@ from app.generations.doctor import Finding
 from app.generations.service import Generation, Order
 from app.main import create_app
 from app.progress import Progress
-from app.server import ANSWER_S, Server, until_told
+from app.server import ANSWER_S, Server, collect_seldom, until_told
 from app.settings import LOOPBACK, Settings, read_environment
 from app.telemetry import Metrics, configure_logging
 from providers.http import Http
@@ -61,6 +61,7 @@ async def _serve(settings: Settings, host: str, port: int) -> None:
     with until_told() as told:
         async with open_house(settings, read_environment(), Metrics()) as house:
             config.app = create_app(settings, house=house)
+            collect_seldom()
             shown = f"[{host}]" if ":" in host else host
             address = f"http://{shown}:{socket.getsockname()[1]}"
             console.print(
@@ -92,6 +93,9 @@ def worker() -> None:
 async def _work(settings: Settings) -> None:
     with until_told():
         async with open_house(settings, read_environment(), Metrics()) as house:
+            collect_seldom()
+            if settings.metrics_port is not None:
+                house.parts.metrics.serve(settings.host, settings.metrics_port)
             name, most = house.parts.executor, settings.max_running
             console.print(f"Impresario works on generations, {most} at once ({name})", highlight=False)
             await asyncio.get_running_loop().create_future()
@@ -190,9 +194,10 @@ def models(
         if modality not in (None, model.modality) or (available and reason):
             continue
         price = ", ".join(f"{price.usd} / {price.unit.replace('_', ' ')}" for price in model.price[:3])
+        price = price or ("nothing" if "free" in model.capabilities else "not known")
         ends = f"{model.status} {model.shutdown or ''}".strip()
         shown = escape(reason) if reason else "[green]yes[/]"
-        table.add_row(model.name, model.modality, ends, price or "not known", shown)
+        table.add_row(model.name, model.modality, ends, price, shown)
     console.print(table)
     for warning in catalogue.warnings():
         console.print(f"[yellow]{escape(warning)}[/]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import Callable, Generator, Iterator
@@ -17,6 +18,14 @@ ANSWER_S = 5
 """How long answers may still take when the server is told to stop; then they are cut off."""
 LISTEN_S = 4.0
 """How long those who listen hear of calls that end meanwhile."""
+
+
+def collect_seldom() -> None:
+    """Spare the garbage collector what is loaded by now, and have it look more seldom. With 100 generations in flight
+    each of its full rounds stopped everything for 170 ms, and all of them took a tenth of the processor's time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(5_000, 10, 10)
 
 
 class Told:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 C = TypeVar("C")
-EACH = 12
+EACH = 4
 """Requests at a time that one client gets."""
 IDLE_S = 2.0
 """How long a connection is kept for the next request. Servers close theirs after 5 s and more; a paid request written

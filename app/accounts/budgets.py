@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -28,6 +28,8 @@ UNSETTLED = ("reserved", "submitted", "unknown")
 # Built once: to build a statement takes longer than to run it.
 FIND = sa.select(calls).where(calls.c.id == sa.bindparam("which"))
 CHANGE = sa.update(calls).where(calls.c.id == sa.bindparam("which"))
+AT_ONCE = 500
+"""Ids in one statement."""
 BLANK: Row = dict.fromkeys(calls.c.keys())
 
 
@@ -180,6 +182,15 @@ class Budgets:
     def back_in_line(self, connection: sa.Connection, call_id: str, not_before: dt.datetime) -> None:
         """The vendor refused for now: nothing was accepted, and it may be sent again from that time on."""
         self._set(connection, call_id, {"admitted_at": None, "not_before": not_before})
+
+    def recall(self, connection: sa.Connection, call_ids: Sequence[str], executor: str) -> None:
+        """Put those of these calls back in line that are admitted, for generations that are still this process's."""
+        mine = sa.select(generations.c.id).where(generations.c.executor == executor)
+        admitted = sa.and_(calls.c.state == "reserved", calls.c.admitted_at.is_not(None))
+        for start in range(0, len(call_ids), AT_ONCE):
+            these = calls.c.id.in_(call_ids[start : start + AT_ONCE])
+            back = sa.update(calls).where(these, admitted, calls.c.generation_id.in_(mine))
+            connection.execute(back, {"admitted_at": None})
 
     def _set(self, connection: sa.Connection, call_id: str, values: Mapping[str, Any]) -> None:
         if "state" in values:  # counted at the commit, because until then the same work may be run again

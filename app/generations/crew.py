@@ -72,7 +72,13 @@ class Crew:
 
     async def sign_out(self) -> None:
         """Leave what is unfinished to the others."""
-        await self._parts.db.write(lambda connection: sign_out(connection, self._parts.executor))
+        parts, unsent = self._parts, self._parts.line.unsent()
+
+        def leaving(connection: sa.Connection) -> None:
+            parts.budgets.recall(connection, unsent, parts.executor)
+            sign_out(connection, parts.executor)
+
+        await self._parts.db.write(leaving)
 
     async def live(self) -> None:
         """Beat, look after one's own, take over what others left; until cancelled."""

@@ -10,6 +10,7 @@ import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from dbos import DBOSClient
 from app.accounts.budgets import Row
 from app.assets.store import Kept
 from app.db import assets, calls, generations, now, rows_of, workers
-from app.errors import AppError
+from app.errors import AppError, Conflict
 
 from .claims import UNFINISHED, living
 from .jobs import Jobs
@@ -31,17 +32,18 @@ AT_ONCE = 16
 SETTLING = dt.timedelta(minutes=1)
 UNDER_WAY = dt.timedelta(hours=1)
 """How long bytes may wait for their row."""
-FEW = 20
-"""So many losses of one kind are mended. More of them, and most of all there is, are no loss but a wrong setting."""
+FEW = 5
+"""How much may be lost while less is left."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something out of order. `left` says that it still is; `done` what was done, or is to be done, about it."""
+    """Something out of order. `done` is what was done, or is to be done, about it; `left` says that it still is so."""
 
     what: str
     which: str
     done: str
+    mending: Callable[[], Awaitable[object]] | None = None
     left: bool = False
 
 
@@ -65,28 +67,24 @@ class Doctor:
             self._bytes_without_rows,
             self._spool,
         )
-        found = [finding for kind in kinds for finding in await kind(mend)]
-        return found if mend else [replace(finding, left=True) for finding in found]
+        return [
+            await attempted(finding) if mend else replace(finding, left=True)
+            for kind in kinds
+            for finding in await kind()
+        ]
 
     # ---- generations ----
 
-    async def _deletions(self, mend: bool) -> list[Finding]:
+    async def _deletions(self) -> list[Finding]:
         """Deletions that broke off."""
-        begun = generations.c.deleted_at < now() - SETTLING
-        found = []
-        for row in await self._parts.db.rows(sa.select(generations.c.id).where(begun)):
-            finding = Finding("a deletion that broke off", row["id"], "finished")
+        begun = sa.select(generations.c.id).where(generations.c.deleted_at < now() - SETTLING)
+        forget = partial(self._engine.delete_workflow_async, delete_children=True)
+        return [
+            Finding("a deletion that broke off", row["id"], "finished", partial(purge, self._parts, row["id"], forget))
+            for row in await self._parts.db.rows(begun)
+        ]
 
-            async def finishing(generation_id: str = row["id"]) -> None:
-                await purge(self._parts, generation_id, self._forget_run)
-
-            found.append(await attempted(finding, finishing) if mend else finding)
-        return found
-
-    async def _forget_run(self, generation_id: str) -> None:
-        await self._engine.delete_workflow_async(generation_id, delete_children=True)
-
-    async def _forsaken(self, mend: bool) -> list[Finding]:
+    async def _forsaken(self) -> list[Finding]:
         """Generations that are not over and that nobody works on. A living process takes them up by itself; those in
         line behind others are no finding."""
 
@@ -105,60 +103,61 @@ class Doctor:
 
         done = "nothing: it goes on when a server or worker is started"
         rows = await self._parts.db.read(looking)
-        return [Finding(f"a {row['status']} generation nobody works on", row["id"], done, left=True) for row in rows]
+        return [Finding(f"a {row['status']} generation nobody works on", row["id"], done) for row in rows]
 
     # ---- receipts ----
 
-    async def _reservations(self, mend: bool) -> list[Finding]:
+    async def _reservations(self) -> list[Finding]:
         """Money set aside for calls that nobody will make any more."""
 
-        def judging(connection: sa.Connection) -> list[Row]:
-            rows = leftovers(connection, self._parts.settings)
-            for row in rows if mend else ():
+        def judging(connection: sa.Connection, row: Row) -> None:
+            state = sa.select(calls.c.state).where(calls.c.id == row["id"]).with_for_update()
+            if connection.execute(state).scalar() == "reserved":  # a sweep may have been faster
                 judge(connection, self._parts.budgets, row)
-            return rows
 
-        rows = await (self._parts.db.write(judging) if mend else self._parts.db.read(judging))
+        rows = await self._parts.db.read(lambda connection: leftovers(connection, self._parts.settings))
         verdicts = {True: "released: it never left", False: "unknown: it may have left"}
         return [
-            Finding("a reservation without a call", row["id"], verdicts[row["admitted_at"] is None]) for row in rows
+            Finding(
+                "a reservation without a call",
+                row["id"],
+                verdicts[row["admitted_at"] is None],
+                partial(self._parts.db.write, partial(judging, row=row)),
+            )
+            for row in rows
         ]
 
-    async def _late(self, mend: bool) -> list[Finding]:
+    async def _late(self) -> list[Finding]:
         """Jobs at vendors whose generation is gone."""
+
+        async def cancelling(row: Row) -> None:
+            await self._jobs.cancel(row)
+            if (await self._parts.budgets.get(row["id"]))["state"] == "submitted":
+                raise Conflict("its vendor did not cancel it.")
+
         gone = ~sa.select(generations.c.id).where(generations.c.id == calls.c.generation_id).exists()
         query = sa.select(calls).where(calls.c.state == "submitted", gone, calls.c.submitted_at < now() - SETTLING)
-        found = []
-        for row in await self._parts.db.rows(query.order_by(calls.c.id)):
-            finding = Finding("a job nobody waits for", f"{row['vendor']} {row['job_id']}", "cancelled")
-            if mend:
-                await self._jobs.cancel(row)
-                if (await self._parts.budgets.get(row["id"]))["state"] == "submitted":
-                    finding = replace(finding, done="could not be cancelled at its vendor", left=True)
-            found.append(finding)
-        return found
+        return [
+            Finding("a job nobody waits for", f"{row['vendor']} {row['job_id']}", "cancelled", partial(cancelling, row))
+            for row in await self._parts.db.rows(query.order_by(calls.c.id))
+        ]
 
     # ---- assets ----
 
-    async def _rows_without_bytes(self, mend: bool) -> list[Finding]:
-        seen, missing = 0, []
+    async def _rows_without_bytes(self) -> list[Finding]:
+        async def removing(asset_id: str) -> None:
+            await self._parts.records.remove(asset_id)
+            await self._parts.store.forget(asset_id)  # its thumbnail
+
+        what, seen, missing = "an asset without bytes", 0, list[Row]()
         async for page in self._pages(sa.select(assets.c.id, assets.c.filename, assets.c.model)):
             seen += len(page)
             missing += [row for row, there in zip(page, await self._there(page), strict=True) if not there]
-        said = "an asset without bytes"
         if suspicious(len(missing), seen):
             which = f"{len(missing)} of {seen} assets"
-            return [Finding(said, which, "nothing: is STORAGE_URL where they were stored?", left=True)]
-        found = []
-        for row in missing:
-            finding = Finding(said, f"{row['id']} ({row['model'] or row['filename'] or 'upload'})", "its row deleted")
-
-            async def removing(asset_id: str = row["id"]) -> None:
-                await self._parts.records.remove(asset_id)
-                await self._parts.store.forget(asset_id)  # its thumbnail
-
-            found.append(await attempted(finding, removing) if mend else finding)
-        return found
+            return [Finding(what, which, "nothing: is STORAGE_URL where they were stored?")]
+        named = {row["id"]: f"{row['id']} ({row['model'] or row['filename'] or 'upload'})" for row in missing}
+        return [Finding(what, named[each], "its row deleted", partial(removing, each)) for each in named]
 
     async def _there(self, page: Sequence[Row]) -> list[bool]:
         """Whether the bytes of each are in the store."""
@@ -170,33 +169,19 @@ class Doctor:
 
         return await asyncio.gather(*(asked(row["id"]) for row in page))
 
-    async def _bytes_without_rows(self, mend: bool) -> list[Finding]:
-        seen, orphans = 0, list[Kept]()
+    async def _bytes_without_rows(self) -> list[Finding]:
+        what, seen, orphans = "bytes without an asset", 0, list[Kept]()
         async for page in self._parts.store.listing():
             seen += len(page)
             settled = [kept for kept in page if kept.since < now() - UNDER_WAY]
             ids = {kept.asset_id for kept in settled}
             known = await self._parts.db.rows(sa.select(assets.c.id).where(assets.c.id.in_(ids)))
             orphans += [kept for kept in settled if kept.asset_id not in {row["id"] for row in known}]
-        said = "bytes without an asset"
         if suspicious(len(orphans), seen):
             which = f"{len(orphans)} of {seen} files"
-            return [Finding(said, which, "nothing: is DATABASE_URL the one they belong to?", left=True)]
-        found = []
-        for kept in orphans:
-            finding = Finding(said, kept.key, "deleted")
-
-            async def forgetting(asset_id: str = kept.asset_id) -> None:
-                await self._parts.store.forget(asset_id)
-
-            found.append(await attempted(finding, forgetting) if mend else finding)
-        return found
-
-    async def _spool(self, mend: bool) -> list[Finding]:
-        stale = await self._parts.store.off_loop(self._parts.store.stale_spool)
-        if mend:
-            await self._parts.store.off_loop(self._parts.store.sweep_spool)
-        return [Finding("a file left in the spool", path.name, "deleted") for path in stale]
+            return [Finding(what, which, "nothing: is DATABASE_URL the one they belong to?")]
+        forget = self._parts.store.forget
+        return [Finding(what, kept.key, "deleted", partial(forget, kept.asset_id)) for kept in orphans]
 
     async def _pages(self, query: sa.Select[Any]) -> AsyncIterator[Sequence[Row]]:
         last = ""
@@ -204,16 +189,27 @@ class Doctor:
             yield page
             last = page[-1]["id"]
 
+    # ---- files ----
+
+    async def _spool(self) -> list[Finding]:
+        off_loop, stale = self._parts.store.off_loop, self._parts.store.stale_spool
+        return [
+            Finding("a file left in the spool", path.name, "deleted", partial(off_loop, path.unlink, True))
+            for path in await off_loop(stale)
+        ]
+
 
 def suspicious(lost: int, seen: int) -> bool:
-    """Whether so much is lost that rather the place looked at is the wrong one."""
-    return lost > FEW and lost > seen / 2
+    """Whether so much is lost that rather the place looked at is the wrong one: all of several, or most of many."""
+    return lost > 1 and (lost == seen or (lost > FEW and lost > seen / 2))
 
 
-async def attempted(finding: Finding, mending: Callable[[], Awaitable[None]]) -> Finding:
+async def attempted(finding: Finding) -> Finding:
     """The finding, mended; or left, with what stood in the way."""
+    if finding.mending is None:
+        return replace(finding, left=True)
     try:
-        await mending()
-    except (AppError, sa.exc.SQLAlchemyError) as error:
+        await finding.mending()
+    except (AppError, OSError, sa.exc.SQLAlchemyError) as error:
         return replace(finding, done=f"not mended: {error}", left=True)
     return finding

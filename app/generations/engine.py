@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -45,7 +46,7 @@ async def launch_engine(settings: Settings, executor: str) -> None:
     engine_log = logging.getLogger("dbos")  # speaks with everybody else's format
     engine_log.handlers.clear()
     engine_log.propagate = True
-    engine_log.addFilter(is_news)
+    engine_log.filters[:] = [News()]
     DBOS.listen_queues([QUEUE] if settings.max_running else [])
     try:
         DBOS.launch()
@@ -84,12 +85,26 @@ def engine_at_rest(settings: Settings) -> Iterator[DBOSClient]:
             own.dispose()
 
 
-def is_news(record: logging.LogRecord) -> bool:
-    """A workflow that was cancelled is what was asked for, and a start that failed is told of by who wanted it."""
-    error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, dbos_error.DBOSAwaitedWorkflowCancelledError | dbos_error.DBOSWorkflowCancelledError):
-        return False
-    return not record.getMessage().startswith(("Asyncio task cancelled", "DBOS failed to launch"))
+class News(logging.Filter):
+    """What the engine says that is news. A workflow that was cancelled is what was asked for, and a start that failed
+    is told of by who wanted it. Each of its threads complains of a database that is away, every second and at length:
+    that is said once a minute, in a line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._quiet_until = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to log it."""
+        error, said = record.exc_info[1] if record.exc_info else None, record.getMessage()
+        if isinstance(error, dbos_error.DBOSAwaitedWorkflowCancelledError | dbos_error.DBOSWorkflowCancelledError):
+            return False
+        if found := re.search(r"(?:psycopg\.OperationalError\W+|Notification listener error: )(.*)", said):
+            record.msg, record.args = f"the database does not answer the engine: {found[1]}", ()
+            if record.created < self._quiet_until:
+                return False
+            self._quiet_until = record.created + 60
+        return not said.startswith(("Asyncio task cancelled", "DBOS failed to launch"))
 
 
 def _url(settings: Settings) -> str:

@@ -66,7 +66,21 @@ class Line:
         self._executor = executor
         self._max_wait_s = max_wait_s
         self._waiting: dict[str, dict[str, Waiting]] = {}
+        self._unsent: set[str] = set()
         self._porters: dict[str, asyncio.Task[None]] = {}
+
+    def expect(self, call_id: str) -> None:
+        """A call is about to be written down as admitted, for the first time ever."""
+        self._unsent.add(call_id)
+
+    def forget(self, call_id: str) -> None:
+        """It will not be sent."""
+        self._unsent.discard(call_id)
+
+    def unsent(self) -> list[str]:
+        """What this process may have written down as admitted, and has not sent. When it leaves, that is put back in
+        line, so that nobody takes it for sent."""
+        return sorted(self._unsent)
 
     async def through(
         self,
@@ -86,6 +100,8 @@ class Line:
         while True:
             if not admitted:
                 await self._turn(call)
+            if not self._gate.closed:
+                self.forget(call.call_id)
             attempt = self._attempt(call, send, refused, patience)
             outcome = await self._gate.shielded(call.generation_id, attempt)
             if outcome is not None:
@@ -120,6 +136,10 @@ class Line:
             self._porters[call.lane] = asyncio.create_task(self._let_through(call.lane))
         try:
             await call.turn
+        except BaseException:
+            if not self._gate.closed:
+                self.forget(call.call_id)
+            raise
         finally:
             del waiting[call.call_id]
 
@@ -127,6 +147,7 @@ class Line:
         """Look again and again whose turn it is, for all calls of this process that wait in a lane, while any does."""
         try:
             while waiting := dict(self._waiting[lane]):
+                self._unsent.update(waiting)
                 try:
                     places = await self._db.write(partial(self._admit, lane=lane, waiting=waiting))
                     await self._tell(waiting, places)

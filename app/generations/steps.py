@@ -55,6 +55,7 @@ class ToolContext:
             model=model,
             messages=(Message(role="system", content=instructions), Message(role="user", content=text)),
             cap_usd=self._frame.cap_usd,
+            again=self._frame.again,
         )
         written = str(opened(await Turns(self._parts).complete(turn))["reply"]["content"])
         if not written.strip():

@@ -54,6 +54,8 @@ class Turn:
     tools: tuple[ToolSpec, ...] = ()
     tools_allowed: bool = True
     cap_usd: Decimal | None = None
+    again: bool = False
+    """Whether an earlier attempt at the generation may have taken it."""
     opening: Callable[[sa.Connection], None] = nothing_more
     closing: Callable[[sa.Connection, Mapping[str, Any]], None] = nothing_more
 
@@ -67,7 +69,8 @@ class Turns:
     async def complete(self, turn: Turn) -> Json:
         """`{"reply": ...}` or `{"problem": ...}`, as plain JSON; the same again when asked again after a crash."""
         intent = self._intent(turn)
-        admitted = self._parts.lanes.free(intent.lane)
+        if (admitted := self._parts.lanes.free(intent.lane)) and not turn.again:
+            self._parts.line.expect(f"{turn.step_id}.1")
 
         def reserving(connection: sa.Connection) -> tuple[str, bool, Json | None]:
             turn.opening(connection)
@@ -77,7 +80,10 @@ class Turns:
             return call_id, leaves, outcome
 
         call_id, leaves, outcome = await self._parts.db.write(reserving)
-        return outcome if outcome is not None else await self._call(turn, intent.lane, call_id, leaves)
+        if outcome is not None:
+            self._parts.line.forget(call_id)
+            return outcome
+        return await self._call(turn, intent.lane, call_id, leaves)
 
     def _reserve(
         self, connection: sa.Connection, turn: Turn, intent: Intent, admitted: bool

@@ -183,6 +183,7 @@ class Workflows(DBOSConfiguredInstance):
             tools=parts.toolbox.specs(parts.registry.catalogue),
             tools_allowed=tools_allowed,
             cap_usd=frame.cap_usd,
+            again=frame.again,
             opening=lambda connection: journal.open_turn(connection, frame, turn),
             closing=lambda connection, outcome: journal.close_turn(connection, frame, turn, outcome),
         )

@@ -80,13 +80,15 @@ class Works:
         try:
             model = self._endings.model(order.request.model)
             intent = await self._intent(frame, step_id, call_id, order, model)
-            admitted = self._parts.lanes.free(intent.lane)
+            if (admitted := self._parts.lanes.free(intent.lane)) and not frame.again:
+                self._parts.line.expect(call_id)
             row, new = await self._parts.db.write(lambda connection: self._reserve(connection, frame, intent, admitted))
             if row["amount_source"] == "reused" and row["result"] is None:
                 if (outcome := await self._endings.again(row)) is not None:
                     return outcome
                 row, new = await self._parts.db.write(lambda connection: self._buy(connection, frame, intent, admitted))
         except (ProviderError, AppError) as error:
+            self._parts.line.forget(call_id)
             return {"problem": problem_of(error)}
         if row["result"] is not None:
             return dict(row["result"])

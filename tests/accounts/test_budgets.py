@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.accounts.budgets import Budgets, Intent, Row, Spending, canonical_json, spending
-from app.db import Database, calls, now
+from app.db import Database, calls, generations, now
 from app.errors import BudgetExceeded
 from app.telemetry import Metrics
 from tests.doubles import add_generation, database, intent
@@ -95,6 +95,23 @@ async def test_call_refused_for_now_is_back_in_line(db, budgets):
     await db.write(lambda connection: budgets.back_in_line(connection, "call_1", until))
     row = await budgets.get("call_1")
     assert (row["state"], row["admitted_at"], row["not_before"]) == ("reserved", None, until)
+
+
+@pytest.mark.parametrize(("executor", "in_line"), [("worker_1", True), ("worker_2", False)])
+async def test_what_was_admitted_and_never_sent_is_in_line_again_unless_another_has_it(db, budgets, executor, in_line):
+    await db.write(lambda connection: connection.execute(sa.update(generations), {"executor": executor}))
+    await reserve(db, budgets, intent())
+    await db.write(lambda connection: budgets.recall(connection, ["call_1"], "worker_1"))
+    assert ((await budgets.get("call_1"))["admitted_at"] is None) is in_line
+
+
+@pytest.mark.parametrize("state", ["submitted", "settled", "unknown"])
+async def test_what_was_sent_is_never_in_line_again(db, budgets, state):
+    await db.write(lambda connection: connection.execute(sa.update(generations), {"executor": "worker_1"}))
+    await reserve(db, budgets, intent())
+    await end(db, budgets, state)
+    await db.write(lambda connection: budgets.recall(connection, ["call_1"], "worker_1"))
+    assert (await budgets.get("call_1"))["admitted_at"] is not None
 
 
 async def test_warnings_are_kept_for_a_replay(db, budgets):

@@ -1,0 +1,102 @@
+"""The line: who waits is let through in turn, and what has not left when the process leaves is known."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.accounts.lanes import Lanes
+from app.errors import Conflict
+from app.generations.line import Line, Waiting
+from app.generations.parts import Parts
+from providers.catalogue import Lane
+from tests.doubles import add_generation, intent, open_parts
+
+pytestmark = pytest.mark.anyio
+
+MADE = {"assets": []}
+
+
+@pytest.fixture
+async def parts(anyio_backend: str, tmp_path: Path) -> AsyncIterator[Parts]:
+    async with open_parts(tmp_path) as parts:
+        for number in (1, 2):
+            await add_generation(parts.db, f"gen_{number}", status="running", executor="worker_1")
+        yield parts
+
+
+def narrow(parts: Parts, concurrent: int = 1) -> Line:
+    """A line in front of a vendor that takes so many pictures at a time."""
+    lanes = Lanes(parts.db, {"openai.image": Lane(concurrent=concurrent)})
+    return Line(parts.db, parts.budgets, lanes, parts.events, parts.gate, parts.executor, 60.0)
+
+
+async def waits(parts: Parts, call_id: str) -> Waiting:
+    """A call with a receipt, that has not left."""
+    call = intent(call_id)
+    await parts.db.write(lambda connection: parts.budgets.reserve(connection, call, None, admitted=False))
+    return Waiting(call_id, call.generation_id, call.step_id, call.lane)
+
+
+class Vendor:
+    """Answers when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.answering = asyncio.Event()
+
+    async def send(self) -> dict[str, Any]:
+        self.asked.set()
+        await self.answering.wait()
+        return MADE
+
+
+async def never(error: Exception) -> dict[str, Any]:
+    raise AssertionError(error)
+
+
+async def test_call_whose_turn_it_is_is_sent(parts):
+    vendor, call = Vendor(), await waits(parts, "call_1")
+    vendor.answering.set()
+    assert await narrow(parts).through(call, vendor.send, never, admitted=False) == MADE
+
+
+async def test_call_that_left_is_not_among_the_unsent(parts):
+    line, vendor, call = narrow(parts), Vendor(), await waits(parts, "call_1")
+    sending = asyncio.create_task(line.through(call, vendor.send, never, admitted=False))
+    await vendor.asked.wait()
+    assert line.unsent() == []
+    vendor.answering.set()
+    await sending
+
+
+async def test_call_that_was_let_through_when_the_process_left_is_among_the_unsent(parts):
+    line, vendor, call = narrow(parts), Vendor(), await waits(parts, "call_1")
+    sending = asyncio.create_task(line.through(call, vendor.send, never, admitted=False))
+    await asyncio.sleep(0)  # in line, and not let through yet
+    await parts.gate.close(0)
+    while (await parts.budgets.get("call_1"))["admitted_at"] is None:
+        await asyncio.sleep(0.01)
+    sending.cancel()
+    assert (line.unsent(), vendor.asked.is_set()) == (["call_1"], False)
+
+
+async def test_call_that_was_cancelled_in_line_is_forgotten(parts):
+    line, vendor, call = narrow(parts, concurrent=0), Vendor(), await waits(parts, "call_1")
+    sending = asyncio.create_task(line.through(call, vendor.send, never, admitted=False))
+    while not call.shown:
+        await asyncio.sleep(0.01)
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    assert line.unsent() == []
+
+
+async def test_call_of_a_cancelled_generation_is_not_sent(parts):
+    await add_generation(parts.db, "gen_3", status="cancelled", executor="worker_1")
+    call = intent("call_1", generation_id="gen_3")
+    await parts.db.write(lambda connection: parts.budgets.reserve(connection, call, None, admitted=False))
+    waiting = Waiting("call_1", "gen_3", call.step_id, call.lane)
+    with pytest.raises(Conflict):
+        await narrow(parts).through(waiting, Vendor().send, never, admitted=False)
