@@ -76,7 +76,7 @@ class Lanes:
         wanted: Callable[[str], bool] = lambda generation_id: True,
     ) -> dict[str, Place]:
         """Let those of these calls leave whose turn it is, and say where the others stand. A call that no longer waits
-        has no place; one of a generation that is not `wanted` is passed over."""
+        has no place; one of a generation that is not `wanted` stays where it is."""
         if connection.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK_OF_LANES)))
         at, held_s = now(), self.held_s(lane)

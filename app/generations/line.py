@@ -21,7 +21,7 @@ from app.errors import Conflict
 from providers.errors import NotSent, ProviderError
 from providers.http import Patience
 
-from .claims import check
+from .claims import Deposed, check
 from .events import Events
 from .gate import Gate
 
@@ -94,7 +94,7 @@ class Line:
 
         `send` calls the vendor and writes down what came of it (None: it is in line again); `refused` writes down a
         failure that will not pass.
-        Raises Conflict when the generation is cancelled while it waits, and Deposed.
+        Raises Conflict when the generation is cancelled while it waits.
         """
         patience = Patience(self._max_wait_s)
         while True:
@@ -151,7 +151,7 @@ class Line:
                 try:
                     places = await self._db.write(partial(self._admit, lane=lane, waiting=waiting))
                     await self._tell(waiting, places)
-                except Exception as error:  # the database, or Deposed: each caller is told
+                except Exception as error:  # the database: each caller is told
                     for call in waiting.values():
                         settle(call.turn, error)
                     return
@@ -164,7 +164,7 @@ class Line:
         def wanted(generation_id: str) -> bool:
             try:
                 check(connection, generation_id, self._executor)
-            except Conflict:
+            except (Conflict, Deposed):  # its run will be told, and leave
                 return False
             return True
 

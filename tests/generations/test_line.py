@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from app.accounts.lanes import Lanes
+from app.db import generations
 from app.errors import Conflict
 from app.generations.line import Line, Waiting
 from app.generations.parts import Parts
@@ -27,15 +29,15 @@ async def parts(anyio_backend: str, tmp_path: Path) -> AsyncIterator[Parts]:
         yield parts
 
 
-def narrow(parts: Parts, concurrent: int = 1) -> Line:
-    """A line in front of a vendor that takes so many pictures at a time."""
-    lanes = Lanes(parts.db, {"openai.image": Lane(concurrent=concurrent)})
+def narrow(parts: Parts) -> Line:
+    """A line in front of a vendor that takes one picture at a time."""
+    lanes = Lanes(parts.db, {"openai.image": Lane(concurrent=1)})
     return Line(parts.db, parts.budgets, lanes, parts.events, parts.gate, parts.executor, 60.0)
 
 
-async def waits(parts: Parts, call_id: str) -> Waiting:
+async def waits(parts: Parts, call_id: str, generation_id: str = "gen_1") -> Waiting:
     """A call with a receipt, that has not left."""
-    call = intent(call_id)
+    call = intent(call_id, generation_id=generation_id)
     await parts.db.write(lambda connection: parts.budgets.reserve(connection, call, None, admitted=False))
     return Waiting(call_id, call.generation_id, call.step_id, call.lane)
 
@@ -84,7 +86,8 @@ async def test_call_that_was_let_through_when_the_process_left_is_among_the_unse
 
 
 async def test_call_that_was_cancelled_in_line_is_forgotten(parts):
-    line, vendor, call = narrow(parts, concurrent=0), Vendor(), await waits(parts, "call_1")
+    line, vendor, call = narrow(parts), Vendor(), await waits(parts, "call_2")
+    await parts.db.write(lambda connection: parts.budgets.reserve(connection, intent("call_1"), None, admitted=True))
     sending = asyncio.create_task(line.through(call, vendor.send, never, admitted=False))
     while not call.shown:
         await asyncio.sleep(0.01)
@@ -94,9 +97,18 @@ async def test_call_that_was_cancelled_in_line_is_forgotten(parts):
 
 
 async def test_call_of_a_cancelled_generation_is_not_sent(parts):
-    await add_generation(parts.db, "gen_3", status="cancelled", executor="worker_1")
-    call = intent("call_1", generation_id="gen_3")
-    await parts.db.write(lambda connection: parts.budgets.reserve(connection, call, None, admitted=False))
-    waiting = Waiting("call_1", "gen_3", call.step_id, call.lane)
+    call = await waits(parts, "call_1")
+    await parts.db.write(lambda connection: parts.budgets.release_waiting(connection, "gen_1"))
     with pytest.raises(Conflict):
-        await narrow(parts).through(waiting, Vendor().send, never, admitted=False)
+        await narrow(parts).through(call, Vendor().send, never, admitted=False)
+
+
+async def test_call_of_a_generation_that_another_process_has_stays_where_it_is(parts):
+    change = sa.update(generations).where(generations.c.id == "gen_2").values(executor="worker_2")
+    await parts.db.write(lambda connection: connection.execute(change))
+    theirs = await waits(parts, "call_1", "gen_2")
+    waiting = asyncio.create_task(narrow(parts).through(theirs, Vendor().send, never, admitted=False))
+    while not theirs.shown:
+        await asyncio.sleep(0.01)
+    assert (await parts.budgets.get("call_1"))["admitted_at"] is None
+    waiting.cancel()
