@@ -221,6 +221,24 @@ def test_a_work_that_was_deleted_is_bought_again(stage: Stage) -> None:
     assert [asset["reused_from"] is None for asset in third["assets"]] == [False, True, False]
 
 
+def test_a_work_whose_bytes_are_gone_is_bought_again(stage: Stage) -> None:
+    prompt = fresh()
+    first, _ = shared(stage, prompt)
+    (stage.server.data_dir / "assets" / "assets" / first["assets"][1]["id"]).unlink()
+    second, bought = shared(stage, prompt, reuse=True)
+    assert bought == [1, 2, 1]
+    assert [asset["reused_from"] is None for asset in second["assets"]] == [False, True, False]
+    assert {each["state"] for each in second["receipts"]} == {"settled"}
+
+
+def test_what_was_made_in_a_deleted_generation_is_bought_again(stage: Stage) -> None:
+    prompt = fresh()
+    first, _ = shared(stage, prompt)
+    stage.server.delete(f"/generations/{first['id']}")
+    second, bought = shared(stage, prompt, reuse=True)
+    assert (bought, len(second["assets"])) == ([2, 2, 2], 3)
+
+
 @pytest.mark.parametrize("failure", [{"status": "failed", "error": "CUDA out of memory"}])
 def test_a_work_that_failed_is_asked_for_again(stage: Stage, failure: Json) -> None:
     prompt = fresh()
