@@ -41,6 +41,8 @@ def main() -> None:
             scaling(one, two, report)
     report.table()
     report.write(arguments.out)
+    if arguments.publish:
+        report.publish()
     raise SystemExit(1 if report.failures else 0)
 
 
@@ -79,6 +81,7 @@ def read_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=NAMES, help="this measurement alone; may be repeated")
     parser.add_argument("--on", action="append", choices=KINDS, help="this deployment alone; may be repeated")
     parser.add_argument("--out", type=Path, default=RESULTS, help="where the figures are written as JSON")
+    parser.add_argument("--publish", action="store_true", help="put the table into benchmarks/README.md")
     return parser.parse_args(given)
 
 

@@ -17,6 +17,8 @@ from rich.table import Table
 from .reference import IDEAL_S, LATENCY
 
 RESULTS = Path(__file__).parent / "results" / "latest.json"
+README = Path(__file__).parent / "README.md"
+BEGIN, END = "<!-- measured -->\n", "<!-- end of measured -->\n"
 WIDTH = 180
 
 
@@ -95,6 +97,20 @@ class Report:
             for row in (row for row in self.rows if row.what == what):
                 table.add_row(row.what, row.deployment, row.shown(), row.shown_aim(), marks[row.met], row.note)
         self.console.print(table, highlight=False)
+
+    def publish(self) -> None:
+        """Put the table into the README."""
+        head = ["What", "On", "Figure", "Aim", "", "Note"]
+        lines = [head, ["---"] * len(head)]
+        marks = {None: "", True: "met", False: "**missed**"}
+        for what in dict.fromkeys(row.what for row in self.rows):
+            for row in (row for row in self.rows if row.what == what):
+                lines.append([row.what, row.deployment, row.shown(), row.shown_aim(), marks[row.met], row.note])
+        table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+        before, _, rest = README.read_text().partition(BEGIN)
+        README.write_text(
+            f"{before}{BEGIN}{settings()[0].upper()}{settings()[1:]}.\n\n{table}{END}{rest.partition(END)[2]}"
+        )
 
     def write(self, path: Path) -> None:
         """The same as JSON."""
