@@ -7,6 +7,7 @@ mend its arguments or choose another way: a failed tool never ends a run.
 from __future__ import annotations
 
 import copy
+import datetime as dt
 import json
 import math
 import re
@@ -168,19 +169,30 @@ class Toolbox:
     """The tools of a deployment, by name."""
 
     tools: Mapping[str, Tool[Any]] = field(default_factory=dict)
+    _shown: list[tuple[Catalogue, dt.date, tuple[ToolSpec, ...]]] = field(default_factory=list, repr=False)
 
     def specs(self, catalogue: Catalogue) -> tuple[ToolSpec, ...]:
-        """What the planner is shown: only what works here and now."""
-        return tuple(tool.spec(catalogue) for tool in self.tools.values() if tool.offered(catalogue))
+        """What the planner is shown: only what works here and now. It changes when a model retires, so it is made once
+        a day."""
+        today = catalogue.today()
+        for known, day, specs in self._shown:
+            if known is catalogue and day == today:
+                return specs
+        specs = tuple(tool.spec(catalogue) for tool in self._offered(catalogue))
+        self._shown[:] = [(catalogue, today, specs)]
+        return specs
+
+    def _offered(self, catalogue: Catalogue) -> list[Tool[Any]]:
+        return [tool for tool in self.tools.values() if tool.offered(catalogue)]
 
     def get(self, name: str, catalogue: Catalogue) -> Tool[Any]:
         """The tool of that name. Raises InvalidArguments when it is unknown or not available."""
-        names = ", ".join(tool.name for tool in self.tools.values() if tool.offered(catalogue))
-        if name not in self.tools:
-            raise InvalidArguments(f"There is no tool {name!r}; the tools are: {names}.")
-        if not self.tools[name].offered(catalogue):
-            raise InvalidArguments(f"{name} is not available here; the tools are: {names}.")
-        return self.tools[name]
+        tool = self.tools.get(name)
+        if tool is not None and tool.offered(catalogue):
+            return tool
+        names = ", ".join(each.name for each in self._offered(catalogue))
+        missing = f"There is no tool {name!r}" if tool is None else f"{name} is not available here"
+        raise InvalidArguments(f"{missing}; the tools are: {names}.")
 
 
 def read_object(text: str) -> dict[str, Any]:

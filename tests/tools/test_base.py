@@ -3,6 +3,7 @@
 import contextlib
 import datetime as dt
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -80,6 +81,15 @@ def test_only_tools_that_work_here_are_shown(vendors, tools):
 def test_tool_whose_every_maker_is_retired_is_not_shown():
     after = catalogue("openai", today=dt.date(2027, 2, 1))  # tts-1 and its kin end on 2027-01-06
     assert "generate_speech" not in [spec.name for spec in built_in().specs(after)]
+
+
+def test_what_is_shown_changes_over_night():
+    days = [dt.date(2026, 11, 20), dt.date(2027, 2, 1)]
+    toolbox, open_day_and_night = built_in(), replace(catalogue("openai"), today=lambda: days[0])
+    before = [spec.name for spec in toolbox.specs(open_day_and_night)]
+    days.pop(0)
+    after = [spec.name for spec in toolbox.specs(open_day_and_night)]
+    assert set(before) - set(after) == {"generate_speech"}
 
 
 def test_enumeration_lists_the_available_models_best_first():
