@@ -2,7 +2,8 @@
 
 A family brings rows of the catalogue and some of: `complete` (chat), and `submit` / `poll` / `cancel` (media). It holds
 only what is peculiar to its vendor. A quick vendor returns `Done` from `submit`; a slow one a `Ticket` that can be
-written down and polled by another process. Every failure is a `providers.errors.ProviderError`.
+written down and polled by another process, and `find` where the vendor lists its jobs. Every failure is a
+`providers.errors.ProviderError`.
 
 To add a vendor write `<vendor>.py` with one subclass and `<vendor>.toml` with its models, and name the class under the
 entry point group `impresario.providers`.
@@ -23,6 +24,7 @@ from .types import ChatReply, ChatRequest, Done, Media, MediaRequest, Output, Pe
 
 LEAST_STAND_IN_POLL_S = 0.05
 STAND_IN_LIST_LAG_S = 1.0
+NOTHING: Mapping[str, Media] = MappingProxyType({})
 
 
 class Family:
@@ -96,18 +98,23 @@ class Family:
         """Ask about a job once. Raises JobFailed or Moderated when it ended badly, JobLost when it is unknown."""
         raise NotOffered(f"{self.name} has no jobs.")
 
-    async def find(self, request: MediaRequest, since: dt.datetime) -> list[Ticket] | None:
+    async def find(
+        self, request: MediaRequest, since: dt.datetime, media: Mapping[str, Media] = NOTHING
+    ) -> list[Ticket] | None:
         """The jobs the vendor accepted since then (by our clock) that do what `request` asks, oldest first: for a
-        submit whose answer was lost. None where the vendor cannot be asked that; an empty list says there is none."""
+        submit whose answer was lost. None where the vendor cannot be asked that; an empty list says there is none.
+
+        `media` holds the inputs, as for `submit`: without them, works from different pictures cannot be told apart.
+        """
         return None
 
     async def cancel(self, ticket: Ticket) -> None:
         """Ask the vendor to stop a job. Idempotent: a job already over or unknown is no error."""
         raise NotOffered(f"{self.name} has no jobs.")
 
-    def download_headers(self, output: Output, host: str) -> dict[str, str]:
-        """Headers for fetching an output from `host`. Override where the vendor's output hosts want its key; called
-        again at each redirect, so that a key never follows to a host that is not the vendor's."""
+    def download_headers(self, output: Output, url: str) -> dict[str, str]:
+        """Headers for fetching an output from `url`. Override where the vendor's output hosts want its key; called
+        again at each redirect, so that a key never follows to an origin it is not for."""
         return {}
 
     def row(self, model_id: str) -> Model:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from .equals import can_replace
 from .errors import NotOffered, Unavailable
 from .shapes import fit_duration
 from .types import ImageRequest, MediaRequest, Modality, SpeechRequest, Usage, Value, VideoRequest
@@ -100,11 +101,6 @@ def parse_models(text: str) -> tuple[Model, ...]:
     """Read rows from TOML text: a top-level `vendor` and any number of `[[model]]` tables."""
     data = tomllib.loads(text, parse_float=Decimal)
     return tuple(Model.model_validate({"vendor": data["vendor"], **row}) for row in data["model"])
-
-
-def _off(request: VideoRequest, model: Model) -> float:
-    """By how many seconds a model misses the duration asked for."""
-    return abs(fit_duration(request.duration_s, model.limits) - request.duration_s)
 
 
 def load_lanes(package: str, filename: str) -> dict[str, Lane]:
@@ -251,18 +247,9 @@ class Catalogue:
         raise NotOffered(f"{model.id} cannot do this ({', '.join(needs)}); able and available here: {able}.")
 
     def equals(self, model: Model, request: MediaRequest) -> list[Model]:
-        """Other models that can serve this request as this one can, best first: everything it needs, as many pictures
-        at once, as long a clip. A stand-in that works for nothing is no equal of a model that is paid."""
-        equal = []
-        for other in self.offered(model.modality, needs_of(request)):
-            if other is model or ("free" in other.capabilities) != ("free" in model.capabilities):
-                continue
-            if isinstance(request, ImageRequest) and request.n > other.limits.get("max_images_out", 1):
-                continue
-            if isinstance(request, VideoRequest) and _off(request, other) > _off(request, model):
-                continue
-            equal.append(other)
-        return equal
+        """Other models that can serve this request as this one can, best first."""
+        able = self.offered(model.modality, needs_of(request))
+        return [other for other in able if can_replace(other, model, request)]
 
     def _heir(self, model: Model, wanted: str, fit: list[Model], needs: tuple[str, ...]) -> Chosen:
         """The successor, followed until a living one that fits; else the nearest model that can do what was asked."""

@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from .errors import Moderated, OutcomeUnknown, ProviderError, QuotaExhausted
-from .http import detail_of, error_for
+from .refusals import detail_of, error_for
 
 MODERATION_CODES = {"moderation_blocked", "content_policy_violation", "content_filter"}
 QUOTA_CODES = {"insufficient_quota", "billing_hard_limit_reached"}  # the second comes with HTTP 400

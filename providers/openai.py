@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
@@ -21,7 +21,7 @@ from .catalogue import Model, load_models
 from .chat_completions import call_ids, from_answer, to_wire
 from .chat_errors import error_inside, named_error
 from .chat_prices import chat_cost
-from .clients import EACH, IDLE_S, Clients
+from .clients import Clients
 from .errors import (
     MalformedAnswer,
     NotOffered,
@@ -30,8 +30,10 @@ from .errors import (
     ProviderError,
     Unavailable,
 )
-from .http import NOTHING_LEFT, Http, error_for
+from .http import NOTHING_LEFT, Http
+from .openai_client import MAX_ANSWER_BYTES, build_client
 from .openai_images import nearest_size, read_pictures
+from .refusals import error_for
 from .shapes import asked_size, size_warning
 from .types import (
     ChatReply,
@@ -65,6 +67,7 @@ class OpenAI(Family):
     key_names = ("OPENAI_API_KEY",)
     base_url_name = "OPENAI_BASE_URL"
     default_base_url = "https://api.openai.com/v1"
+    max_answer_bytes = MAX_ANSWER_BYTES
 
     def __init__(self, environment: Mapping[str, str], http: Http) -> None:
         super().__init__(environment, http)
@@ -107,7 +110,7 @@ class OpenAI(Family):
         extra = _tool_parameters(row) if row is not None and request.tools else {}
         write = partial(to_wire, request, model=name, stream=self._streams, extra=extra)
         body = await asyncio.to_thread(write) if request.images else write()
-        with self._sdk() as sdk, _translated(self.name, self.host):
+        async with self._asked() as sdk:
             # Posted as it is, and read whole even when streamed: a gateway may stream unasked, or not when asked.
             answer = await sdk.post("/chat/completions", body=body, cast_to=httpx2.Response)
         content_type = answer.headers.get("content-type", "")
@@ -140,7 +143,7 @@ class OpenAI(Family):
         given: dict[str, Any] = {"model": row.wire_id, "prompt": request.prompt, "n": request.n, "size": size}
         given["output_format"] = "png"
         files = await asyncio.to_thread(_files, row, request.references, media) if request.references else None
-        with self._sdk() as sdk, _translated(self.name, self.host):
+        async with self._asked(sum(len(data) for _, data, _ in files or ())) as sdk:
             images = sdk.images.with_raw_response
             answer = await (images.edit(image=files, **given) if files else images.generate(**given))
         pictures = await asyncio.to_thread(read_pictures, answer.http_response.content, self.name)
@@ -163,9 +166,16 @@ class OpenAI(Family):
             given["instructions"] = request.instructions
         elif request.instructions:
             warnings.append(f"{row.id} takes no instructions; the ones given were ignored.")
-        with self._sdk() as sdk, _translated(self.name, self.host):
+        async with self._asked() as sdk:
             answer = await sdk.audio.speech.with_raw_response.create(**given)
         return Done((Output(data=_sound(answer.http_response, self.name)),), warnings=tuple(warnings))
+
+    @contextlib.asynccontextmanager
+    async def _asked(self, sent_bytes: int = 0) -> AsyncIterator[AsyncOpenAI]:
+        """A client of the SDK for one request, whose time is limited and whose errors are translated."""
+        with self._sdk() as sdk, _translated(self.name, self.host):
+            async with asyncio.timeout(self.http.limit_s(sent_bytes)):
+                yield sdk
 
     @contextlib.contextmanager
     def _sdk(self) -> Iterator[AsyncOpenAI]:
@@ -177,23 +187,15 @@ class OpenAI(Family):
 
     def _build(self) -> AsyncOpenAI:
         self._verify = self._verify or httpx2.create_ssl_context()  # takes 20 ms, so it is made once
-        timeout = httpx2.Timeout(**self.http.timeout.as_dict())
-        try:
-            return AsyncOpenAI(
-                api_key=self.key,
-                base_url=self.base_url,
-                organization=self._organization,
-                project=self._project,
-                max_retries=0,  # the SDK would send a paid POST three times
-                timeout=timeout,
-                http_client=openai.DefaultAsyncHttpxClient(
-                    timeout=timeout,
-                    verify=self._verify,
-                    limits=httpx2.Limits(max_connections=None, max_keepalive_connections=EACH, keepalive_expiry=IDLE_S),
-                ),
-            )
-        except openai.OpenAIError as error:  # settings that contradict each other
-            raise Unavailable(f"The OpenAI client cannot be set up: {error}") from error
+        return build_client(
+            key=self.key,
+            base_url=self.base_url,
+            organization=self._organization,
+            project=self._project,
+            timeout=httpx2.Timeout(**self.http.timeout.as_dict()),
+            verify=self._verify,
+            max_answer_bytes=self.max_answer_bytes,
+        )
 
 
 # ---- what a request may hold -----------------------------------------------------------------------------------------
@@ -266,7 +268,7 @@ def _translated(vendor: str, host: str) -> Iterator[None]:
     except openai.APIStatusError as error:
         raise _refusal(vendor, error) from error
     except (openai.APIConnectionError, httpx2.HTTPError, OSError) as error:  # APITimeoutError is one of the first
-        cause = error.__cause__ or error
+        cause = (isinstance(error, openai.APIConnectionError) and error.__cause__) or error
         if isinstance(cause, NEVER_LEFT):
             raise NotSent(f"{vendor} could not be reached at {host}.") from error
         why = type(cause).__name__

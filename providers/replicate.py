@@ -12,15 +12,17 @@ import binascii
 import datetime as dt
 import mimetypes
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
-from urllib.parse import quote, unquote_to_bytes, urlencode, urlsplit
+from urllib.parse import quote, unquote_to_bytes
 
-from .base import Family
+from .addresses import https_host, same_origin
+from .base import NOTHING, Family
 from .catalogue import Model, load_lanes, load_models
 from .errors import InvalidRequest, JobFailed, JobLost, MalformedAnswer, Moderated, NotOffered, ProviderError
-from .http import Http, same_origin, status_of
+from .http import Http, before_payment, status_of
+from .replicate_list import Predictions
 from .shapes import (
     asked_size,
     duration_warning,
@@ -37,10 +39,6 @@ MAX_DATA_URI_BYTES = 256 * 1000
 """Larger inputs go through /files: the OpenAPI document advises data URIs up to 256 kB."""
 MAX_FILE_BYTES = 100 * 1000 * 1000
 """POST /files answers 413 "less than 100MB" above it."""
-CLOCK_SKEW = dt.timedelta(minutes=1)
-"""How far Replicate's clock may be behind ours."""
-MAX_PAGES = 100
-"""Of 100 predictions each: a list that is longer is not read to its end."""
 OUTPUT_HOST = "replicate.delivery"
 BLOCKED = re.compile(r"nsfw|safety|moderat|sensitive|flagged|inappropriate|content policy|E005", re.IGNORECASE)
 """Words of a refusal. Replicate publishes no list of codes: a blocked work is `failed` with a sentence, for example
@@ -68,7 +66,8 @@ class Replicate(Family):
         """Create a prediction. No `Prefer: wait`: the id must come back at once, so that it can be kept."""
         model = self.row(request.model)
         inputs, warnings = inputs_of(model, request)
-        inputs |= await self._images(model, [media[name] for name in images_of(request)])
+        with before_payment():
+            inputs |= await self._images(model, [media[name] for name in images_of(request)])
         answer = await self._create(model, inputs)
         job_id = answer.get("id")
         if not isinstance(job_id, str) or not job_id:
@@ -90,24 +89,26 @@ class Replicate(Family):
             case status:  # also one that is not known yet: only the four above are an end
                 return Pending(progress=progress_in(answer.get("logs")), waiting=status == "starting")
 
-    async def find(self, request: MediaRequest, since: dt.datetime) -> list[Ticket] | None:
-        """GET /predictions lists the newest first, 100 to a page (OpenAPI, predictions.list).
-
-        None where it leaves open whether a prediction is the one: an hour after it was made its input is deleted.
-        """
-        model = self.row(request.model)
+    async def find(
+        self, request: MediaRequest, since: dt.datetime, media: Mapping[str, Media] = NOTHING
+    ) -> list[Ticket] | None:
+        """None where the list leaves open whether a prediction is the one, as it does for one of more than an hour."""
+        model, names = self.row(request.model), images_of(request)
+        if not media.keys() >= set(names):
+            return None
         inputs, warnings = inputs_of(model, request)
+        images = [media[name] for name in names]
+        predictions = Predictions(LABEL, self.http, self.base_url, self._headers)
         found = []
         try:
-            async for record in self._listed_since(since.astimezone(dt.UTC) - CLOCK_SKEW):
-                if not is_of(record, model):
-                    continue
-                if record.get("data_removed") or not record.get("input"):
+            async for record in predictions.since(since):
+                same = await predictions.does(record, model, inputs, images)
+                if same is None:
                     return None
-                if does(record["input"], inputs, model.limits.get("image_field"), len(images_of(request))):
+                if same:
                     found.append(Ticket(job_id=str(record["id"]), warnings=warnings))
         except JobLost:
-            return None  # 404: a server without a list
+            return None  # 404: a server without a list, or an input file that is deleted
         return found[::-1]
 
     async def cancel(self, ticket: Ticket) -> None:
@@ -116,9 +117,9 @@ class Replicate(Family):
         except InvalidRequest:
             return  # 4xx: the prediction is over or unknown, so nothing is left to cancel
 
-    def download_headers(self, output: Output, host: str) -> dict[str, str]:
+    def download_headers(self, output: Output, url: str) -> dict[str, str]:
         """Output files of API predictions want the key (OpenAPI, predictions.get), at Replicate's own hosts only."""
-        return self._headers if self._is_ours(host) else {}
+        return self._headers if self._is_ours(url) else {}
 
     # ---- the wire ----------------------------------------------------------------------------------------------------
 
@@ -126,8 +127,10 @@ class Replicate(Family):
     def _headers(self) -> dict[str, str]:
         return {"authorization": f"Bearer {self.key}"}
 
-    def _is_ours(self, host: str) -> bool:
-        return host in (self.host, OUTPUT_HOST) or host.endswith(f".{OUTPUT_HOST}")
+    def _is_ours(self, url: str) -> bool:
+        """Whether an address is one the key is for. A gateway's key is for the gateway alone."""
+        host = https_host(url) if self.is_vendor else None
+        return same_origin(url, self.base_url) or (host is not None and f".{host}".endswith(f".{OUTPUT_HOST}"))
 
     def _prediction(self, ticket: Ticket) -> str:
         return f"{self.base_url}/predictions/{quote(ticket.job_id, safe='')}"
@@ -135,7 +138,7 @@ class Replicate(Family):
     def _output(self, text: str) -> Output:
         if text.startswith("data:"):
             return Output(data=decode_data_uri(text))
-        return Output(url=text, authorised=self._is_ours(urlsplit(text).hostname or ""))
+        return Output(url=text, authorised=self._is_ours(text))
 
     async def _create(self, model: Model, inputs: Inputs) -> dict[str, Any]:
         """POST /predictions, the one endpoint that runs official and community models alike since August 2025
@@ -152,26 +155,6 @@ class Replicate(Family):
                 raise
         older = f"{self.base_url}/models/{model.wire_id}/predictions"
         return await self.http.send_json(LABEL, "POST", older, json={"input": inputs}, **paid)
-
-    async def _listed_since(self, since: dt.datetime) -> AsyncIterator[dict[str, Any]]:
-        """Every prediction of the account made since then, newest first. Raises MalformedAnswer when the list cannot be
-        read to its end: what is missing in a part of it may yet exist."""
-        after = urlencode({"created_after": since.isoformat(timespec="milliseconds").replace("+00:00", "Z")})
-        url: Any = f"{self.base_url}/predictions?{after}"
-        for _ in range(MAX_PAGES):
-            answer = await self.http.ask(LABEL, "GET", url, headers=self._headers)
-            records, url = answer.get("results"), answer.get("next")
-            if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-                raise MalformedAnswer("Replicate's list of predictions cannot be understood.")
-            for record in records:
-                if made_before(record, since):
-                    return
-                yield record
-            if not url:
-                return
-            if not isinstance(url, str) or not same_origin(url, self.base_url):  # the key goes nowhere else
-                raise MalformedAnswer("Replicate's list of predictions goes on at another address.")
-        raise MalformedAnswer("Replicate's list of predictions is too long.")
 
     async def _images(self, model: Model, images: list[Media]) -> Inputs:
         """The input images under the name and in the shape the model wants them. Raises NotOffered on too many."""
@@ -257,33 +240,6 @@ def video_inputs(model: Model, request: VideoRequest) -> tuple[Inputs, Warnings]
     if request.seed is not None:
         inputs["seed"] = request.seed
     return inputs, warnings
-
-
-# ---- lists -----------------------------------------------------------------------------------------------------------
-
-
-def made_before(record: Mapping[str, Any], since: dt.datetime) -> bool:
-    """Whether a prediction is older than that; one without a readable date is not."""
-    try:
-        made = dt.datetime.fromisoformat(str(record.get("created_at")))
-    except ValueError:
-        return False
-    return made.replace(tzinfo=made.tzinfo or dt.UTC) < since
-
-
-def is_of(record: Mapping[str, Any], model: Model) -> bool:
-    """Whether a prediction was made by this model, which its record names as `model` or, by its hash, as `version`."""
-    name, _, version = model.wire_id.partition(":")
-    return record.get("version") == version if version else name in (record.get("model"), record.get("version"))
-
-
-def does(given: Any, inputs: Inputs, field: str | None, images: int) -> bool:
-    """Whether a prediction's input is this one. Of its images only the number counts: they stand there as addresses."""
-    if not isinstance(given, dict):
-        return False
-    links = given.get(field) if field else None
-    number = len(links) if isinstance(links, list) else int(links is not None)
-    return number == images and {name: value for name, value in given.items() if name != field} == inputs
 
 
 # ---- answers ---------------------------------------------------------------------------------------------------------

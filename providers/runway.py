@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
+from .addresses import same_origin
 from .base import Family
 from .catalogue import Model, load_models
 from .errors import (
@@ -27,7 +28,8 @@ from .errors import (
     QuotaExhausted,
     RateLimited,
 )
-from .http import Http, answer_of, detail_of, same_origin
+from .http import Http, answer_of, before_payment
+from .refusals import detail_of
 from .shapes import (
     Size,
     asked_size,
@@ -74,11 +76,12 @@ class Runway(Family):
             raise NotOffered("runway makes no speech here.")
         model = self.row(request.model)
         check_prompt(model, request.prompt)
-        if isinstance(request, ImageRequest):
-            path, (body, warnings) = "text_to_image", await self._image_body(model, request, media)
-        else:
-            path = "image_to_video" if request.image else "text_to_video"
-            body, warnings = await self._video_body(model, request, media)
+        with before_payment():
+            if isinstance(request, ImageRequest):
+                path, (body, warnings) = "text_to_image", await self._image_body(model, request, media)
+            else:
+                path = "image_to_video" if request.image else "text_to_video"
+                body, warnings = await self._video_body(model, request, media)
         answer = await self._create(path, body)
         if not isinstance(answer.get("id"), str):
             raise MalformedAnswer("Runway accepted the request but named no task.")

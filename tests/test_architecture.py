@@ -26,7 +26,6 @@ MIGRATIONS = ROOT / "app" / "migrations"  # scripts that Alembic runs, with name
 MOST_LINES = 300
 LONG_FILES = {
     "app/db.py": "every table there is, in the one place to look for them, and the one way to them",
-    "providers/http.py": "the one HTTP client: timeouts, retries, error table and guarded download share its rules",
     "providers/offline_media/figures.py": "a picture book: one small drawing after another",
 }
 MOST_LINES_OF_A_FUNCTION = 60

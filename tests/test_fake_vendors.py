@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import time
@@ -275,6 +276,14 @@ def test_replicate_takes_an_upload(flux: replicate.Client, fakes: FakeVendors) -
     stored = flux.files.create(io.BytesIO(b"a picture"), filename="cat.png")
     assert (stored.size, stored.content_type) == (9, "image/png")
     assert fakes.ledger()["uploads"]["replicate"] == 1
+
+
+def test_replicate_tells_of_an_upload_what_it_told_at_first(flux: replicate.Client) -> None:
+    uploaded = flux.files.create(io.BytesIO(b"a picture"))
+    assert flux.files.get(uploaded.id) == uploaded
+    assert uploaded.checksums["sha256"] == hashlib.sha256(b"a picture").hexdigest()
+    with pytest.raises(replicate.exceptions.ReplicateError):
+        flux.files.get("never")
 
 
 @pytest.mark.parametrize(

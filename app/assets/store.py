@@ -11,11 +11,12 @@ import datetime as dt
 import hashlib
 import os
 import re
-import tempfile
+import threading
 import time
-from collections.abc import AsyncIterator, Callable
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -110,35 +111,53 @@ class Store:
         Raises TooLarge past `max_bytes`, UnsupportedMedia when the bytes are of no known kind, StoreFailed when the
         disk refuses.
         """
-        with tempfile.NamedTemporaryFile(dir=self._spool, delete=False) as file:
-            path = Path(file.name)
-            try:
-                digest, size, held = hashlib.sha256(), 0, bytearray()
+        async with self._spool_file() as (path, write):
+            digest, size, held = hashlib.sha256(), 0, bytearray()
 
-                def write(piece: bytes) -> None:
-                    try:
-                        digest.update(piece)
+            def take(piece: bytes) -> None:
+                digest.update(piece)
+                write(piece)
+
+            def finish(piece: bytes) -> Facts:
+                take(piece)
+                return probe(path)
+
+            async for chunk in chunks:
+                size += len(chunk)
+                if size > max_bytes:
+                    raise TooLarge(f"The file is larger than {max_bytes} bytes.")
+                held += chunk
+                if len(held) >= HELD_BYTES:  # a thread is asked for a small file once, not for each piece of it
+                    await self.off_loop(take, bytes(held))
+                    held.clear()
+            facts = await self.off_loop(finish, bytes(held))
+            yield Spooled(path, size, digest.hexdigest(), facts)
+
+    @asynccontextmanager
+    async def _spool_file(self) -> AsyncIterator[tuple[Path, Callable[[bytes], None]]]:
+        """A file in the spool, and what writes to it, on a thread; gone when the block ends. The writer raises
+        StoreFailed."""
+        path, over, one_at_a_time = self._spool / uuid.uuid4().hex, threading.Event(), threading.Lock()
+
+        def write(piece: bytes) -> None:
+            with one_at_a_time, refusals_of_the_disk():
+                if not over.is_set():  # a write that was torn may come to its thread behind the removal
+                    with path.open("ab") as file:
                         file.write(piece)
-                        file.flush()
-                    except OSError as error:
-                        raise StoreFailed(f"The local disk refused the file ({error.strerror or error}).") from error
 
-                def finish(piece: bytes) -> Facts:
-                    write(piece)
-                    return probe(path)
+        def remove() -> None:
+            with one_at_a_time:
+                over.set()
+                path.unlink(missing_ok=True)
 
-                async for chunk in chunks:
-                    size += len(chunk)
-                    if size > max_bytes:
-                        raise TooLarge(f"The file is larger than {max_bytes} bytes.")
-                    held += chunk
-                    if len(held) >= HELD_BYTES:  # a thread is asked for a small file once, not for each piece of it
-                        await self.off_loop(write, bytes(held))
-                        held.clear()
-                facts = await self.off_loop(finish, bytes(held))
-                yield Spooled(path, size, digest.hexdigest(), facts)
-            finally:
-                await self.off_loop(path.unlink, True)
+        try:
+            yield path, write
+        finally:
+            try:
+                await self.off_loop(remove)
+            except BaseException:  # cancelled once more, or the threads take nothing on any more
+                remove()
+                raise
 
     async def keep(self, asset_id: str, file: Path | bytes) -> None:
         """Put a file into the store under its asset's id. Raises StoreFailed when the store refuses."""
@@ -177,21 +196,17 @@ class Store:
                 yield bytes(chunk)
         except FileNotFoundError as error:
             raise NotFound(f"The bytes of {key.split('/')[-1]} are not in the store.") from error
-        except BaseError as error:
+        except (BaseError, OSError) as error:
             raise StoreFailed(f"The asset store did not give {key} ({type(error).__name__}).") from error
 
     @asynccontextmanager
     async def local(self, asset_id: str) -> AsyncIterator[Path]:
-        """An asset as a file on the local disk, for decoders that must seek; gone when the block ends."""
-        with tempfile.NamedTemporaryFile(dir=self._spool, delete=False) as file:
-            path = Path(file.name)
-            try:
-                async for chunk in self.stream(asset_id):
-                    await self.off_loop(file.write, chunk)
-                await self.off_loop(file.flush)
-                yield path
-            finally:
-                await self.off_loop(path.unlink, True)
+        """An asset as a file on the local disk, for decoders that must seek; gone when the block ends. Raises NotFound,
+        StoreFailed."""
+        async with self._spool_file() as (path, write):
+            async for chunk in self.stream(asset_id):
+                await self.off_loop(write, chunk)
+            yield path
 
     async def thumbnail(self, asset_id: str, kind: Any) -> bytes:
         """The WebP thumbnail of an image or a video, made at the first call and kept. Raises UnsupportedMedia."""
@@ -236,5 +251,14 @@ class Store:
                 await obstore.delete_async(self._store, key)
             except FileNotFoundError:
                 continue
-            except BaseError as error:
+            except (BaseError, OSError) as error:
                 raise StoreFailed(f"The asset store refused to delete {key} ({type(error).__name__}).") from error
+
+
+@contextmanager
+def refusals_of_the_disk() -> Iterator[None]:
+    """What the local disk refuses, in one sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreFailed(f"The local disk refused the file ({error.strerror or error}).") from error

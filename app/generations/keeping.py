@@ -87,8 +87,8 @@ class Keeper:
             yield output.data
             return
 
-        def headers_for(host: str) -> Mapping[str, str]:
-            return family.download_headers(output, host)
+        def headers_for(url: str) -> Mapping[str, str]:
+            return family.download_headers(output, url)
 
         async for chunk in self._parts.http.download(
             output.url or "", vendor_url=family.base_url, headers_for=headers_for

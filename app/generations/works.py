@@ -231,15 +231,16 @@ class Works:
         sent = request.model_copy(update={"model": row["model"]})
         left = (await self._parts.budgets.get(row["id"]))["admitted_at"] or row["created_at"]
         try:
+            media = await self._media(sent)
             for wait_s in (0.0, family.surely_listed_s):
                 await asyncio.sleep(wait_s)
-                found = await patiently(lambda: family.find(sent, left), max_wait_s=60)
+                found = await patiently(lambda: family.find(sent, left, media), max_wait_s=60)
                 if found is None:
                     return await self._endings.close(row["id"], "unknown", problem)
                 for ticket in found:
                     if (job := await self.jobs.accepted(row, ticket, found=True)) is not None:
                         return {"job": job}
-        except ProviderError as error:
+        except (ProviderError, AppError) as error:
             log.warning("%s: could not be asked about a lost request: %s", row["vendor"], error)
             return await self._endings.close(row["id"], "unknown", problem)
         await self._parts.db.write(lambda connection: self._parts.budgets.back_in_line(connection, row["id"], now()))

@@ -37,7 +37,13 @@ def settle(stage: Stage) -> None:
 def files_in(server: Server) -> list[str]:
     """Every file of the asset store and the spool."""
     folders = (server.data_dir / "assets", server.data_dir / "spool")
-    return [path.name for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return sorted(path.name for folder in folders for path in folder.rglob("*") if path.is_file())
+
+
+def files_at_rest(server: Server) -> list[str]:
+    """The same, once nothing is on its way into the store: of an earlier test something may yet come."""
+    wait_until(lambda: not any((server.data_dir / "spool").iterdir()), "an empty spool")
+    return files_in(server)
 
 
 def rows_about(server: Server, word: str) -> list[str]:
@@ -242,7 +248,7 @@ def test_a_deleted_generation_and_its_assets_are_not_found(stage: Stage) -> None
 
 
 def test_the_bytes_of_a_deleted_generation_are_gone(stage: Stage) -> None:
-    before = files_in(stage.server)
+    before = files_at_rest(stage.server)
     made = stage.made()
     stage.server.get(made["assets"][0]["thumbnail_url"])
     assert len(files_in(stage.server)) == len(before) + 4
@@ -272,7 +278,7 @@ def test_deleting_twice_is_not_found(stage: Stage) -> None:
 
 
 def test_deleting_a_running_generation_stops_its_jobs_at_their_vendors(stage: Stage) -> None:
-    before = files_in(stage.server)
+    before = files_at_rest(stage.server)
     generation_id = running_jobs(stage)
     assert stage.server.delete(f"/generations/{generation_id}").status == 204
     assert stage.fakes.ledger()["cancels"] == {"replicate": 1, "runway": 1}
@@ -291,7 +297,7 @@ def test_a_job_that_is_accepted_after_the_deletion_is_cancelled_once_it_is_known
 
 
 def test_a_picture_that_comes_after_the_deletion_is_not_kept(mortal: Stage) -> None:
-    before = files_in(mortal.server)
+    before = files_at_rest(mortal.server)
     mortal.fakes.control(latency={"image": 3.0})
     generation_id = mortal.begin("a secret unicorn", models={"image": "gpt-image-2.6-flare"})
     mortal.until_submitted("openai.images")
@@ -303,7 +309,7 @@ def test_a_picture_that_comes_after_the_deletion_is_not_kept(mortal: Stage) -> N
 
 
 def test_a_generation_deleted_in_its_downloads_leaves_no_file(stage: Stage) -> None:
-    before = files_in(stage.server)
+    before = files_at_rest(stage.server)
     stage.fakes.control(latency={"files": 300.0})
     generation_id = stage.begin()
     wait_until(lambda: stage.fakes.ledger()["downloads"] == 2, "the downloads")

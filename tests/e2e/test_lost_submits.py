@@ -4,11 +4,17 @@ told of as unknown; either way nothing is sent twice.
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
+import json
+import urllib.request
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs
 
 import pytest
+from PIL import Image
 
 from tests.e2e.stage import (
     Json,
@@ -25,7 +31,7 @@ from tests.e2e.stage import (
     types_of,
     wait_until,
 )
-from tests.fake_vendors import FakeVendors
+from tests.fake_vendors import KEYS, FakeVendors
 from tests.server import Server
 
 FLUX, CLIP = "/replicate/v1/predictions", "/runway/v1/text_to_video"
@@ -166,3 +172,44 @@ def test_equal_requests_lost_in_a_crash_each_get_their_own_job(mortal: Stage) ->
     steps = [step for each in made for step in steps_of(each, "generate_image")]
     assert [len(step["asset_ids"]) for step in steps] == [1] * 5
     assert all_different(*made) == len(mortal.requests(FLUX)) == mortal.submits("replicate") == 5
+
+
+def noise(side: int) -> bytes:
+    """A picture like no other."""
+    file = io.BytesIO()
+    Image.effect_noise((side, side), 90).save(file, "PNG")
+    return file.getvalue()
+
+
+def told_by_replicate(stage: Stage, path: str) -> Json:
+    """What the vendor answers to a question of ours."""
+    key = KEYS["REPLICATE_API_TOKEN"]
+    asked = urllib.request.Request(f"{stage.fakes.url}/replicate/v1/{path}", headers={"authorization": f"Bearer {key}"})
+    with urllib.request.urlopen(asked) as answer:
+        found: Json = json.load(answer)
+    return found
+
+
+def first_frame_of(stage: Stage, job_id: str) -> str:
+    """The digest of the picture a job started from."""
+    link = told_by_replicate(stage, f"predictions/{job_id}")["input"]["image"]
+    if link.startswith("data:"):
+        return hashlib.sha256(base64.b64decode(link.partition(",")[2])).hexdigest()
+    digest: str = told_by_replicate(stage, f"files/{link.rpartition('/')[2]}")["checksums"]["sha256"]
+    return digest
+
+
+@pytest.mark.parametrize("side", [64, 700], ids=["sent-along", "uploaded"])
+def test_equal_words_about_different_pictures_each_get_the_clip_of_their_own(mortal: Stage, side: int) -> None:
+    photos = [mortal.server.upload(f"{number}.png", noise(side), "image/png").body for number in range(3)]
+    clips = (call("generate_video", prompt="it moves", provider="seedance-1-pro", image=each["id"]) for each in photos)
+    mortal.fakes.control(fail=[hang(FLUX, times=3)])
+    mortal.script(turn(*clips))
+    generation_id = mortal.begin(inputs=[each["id"] for each in photos])
+    mortal.until_submitted("replicate", 3)
+    die(mortal)
+    made = mortal.finished(generation_id)
+    frames = {receipt["step_id"]: first_frame_of(mortal, receipt["job_id"]) for receipt in receipts_of(made, "video")}
+    wanted = {step["id"]: step["arguments"]["image"] for step in steps_of(made, "generate_video")}
+    assert frames == {step: each["sha256"] for step, of in wanted.items() for each in photos if each["id"] == of}
+    assert (types_of(made), mortal.submits("replicate")) == (["video"] * 3, 3)

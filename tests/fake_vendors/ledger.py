@@ -60,7 +60,7 @@ class Ledger:
         self.downloads = 0
         self.failures = 0
         self.bodies: Counter[tuple[str, str, str]] = Counter()
-        self.works: list[dict[str, str]] = []
+        self.works: list[dict[str, Any]] = []
         self.requests: deque[Entry] = deque(maxlen=KEPT_REQUESTS)
 
     def record(self, scope: dict[str, Any], body: bytes) -> Entry:
@@ -80,12 +80,14 @@ class Ledger:
         self.requests.append(entry)
         return entry
 
-    def accept(self, request: Request, kind: str) -> None:
-        """Count a submit the vendor accepts."""
+    def accept(self, request: Request, kind: str) -> list[str]:
+        """Count a submit the vendor accepts; the list is for the salts of what it makes."""
         entry: Entry = request.state.entry
         self.submits[kind] += 1
         self.bodies[kind, entry.path, entry.body_digest] += 1
-        self.works.append({"kind": kind, "words": _words(entry.body)})
+        salts: list[str] = []
+        self.works.append({"kind": kind, "words": _words(entry.body), "salts": salts})
+        return salts
 
     def begin(self, vendor: str, is_over: Callable[[], bool]) -> None:
         """Count a job among those of its vendor that are under way."""
@@ -96,7 +98,7 @@ class Ledger:
     def state(self) -> dict[str, Any]:
         """Everything as JSON. `peaks` are the most jobs that were under way at a time, `duplicates` the bodies
         accepted more than once, `works` what was accepted and in which words it was asked for (of a conversation the
-        first words of the user)."""
+        first words of the user), with what only the bytes it came to contain."""
         return {
             "submits": {kind: self.submits[kind] for kind in SUBMITS},
             "polls": {kind: self.polls[kind] for kind in ("replicate", "runway")},

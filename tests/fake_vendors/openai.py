@@ -102,8 +102,8 @@ class OpenAI:
         """Pictures from words."""
         body = await read_json(request, IMAGE_FIELDS)
         check_image(body)
-        self._ledger.accept(request, "openai.images")
-        return await self._pictures(body, "image_generation", given=0)
+        salts = self._ledger.accept(request, "openai.images")
+        return await self._pictures(body, "image_generation", salts, given=0)
 
     async def edit(self, request: Request) -> Response:
         """Pictures from pictures and words (multipart)."""
@@ -120,10 +120,10 @@ class OpenAI:
         body |= {"stream": body["stream"] == "true"} if "stream" in body else {}
         check_image(body, extra="input_fidelity")
         request.state.entry.body_digest = await form_digest(form.multi_items())
-        self._ledger.accept(request, "openai.edits")
-        return await self._pictures(body, "image_edit", given=len(pictures))
+        salts = self._ledger.accept(request, "openai.edits")
+        return await self._pictures(body, "image_edit", salts, given=len(pictures))
 
-    async def _pictures(self, body: dict[str, Any], event: str, *, given: int) -> Response:
+    async def _pictures(self, body: dict[str, Any], event: str, salts: list[str], *, given: int) -> Response:
         await asyncio.sleep(self._control.latency["image"])
         size = body.get("size") or "auto"
         size = "1024x1024" if size == "auto" else size
@@ -132,7 +132,9 @@ class OpenAI:
         width, height = map(int, size.split("x"))
         form = body.get("output_format") or "png"
         count = body.get("n") or 1
-        works = [await self._media.image(Work(form, width, height)) for _ in range(count)]
+        drawn = [Work(form, width, height) for _ in range(count)]
+        salts += [work.salt for work in drawn]
+        works = [await self._media.image(work) for work in drawn]
         settings = {
             "background": "transparent" if body.get("background") == "transparent" else "opaque",
             "output_format": form,
@@ -153,10 +155,11 @@ class OpenAI:
         """The bytes of a voice."""
         body = await read_json(request, SPEECH_FIELDS)
         check_speech(body)
-        self._ledger.accept(request, "openai.speech")
-        await asyncio.sleep(self._control.latency["speech"])
         form = body.get("response_format") or "mp3"
-        sound = await self._media.speech(Work(form, seconds=speech_seconds(body["input"], body.get("speed") or 1.0)))
+        voice = Work(form, seconds=speech_seconds(body["input"], body.get("speed") or 1.0))
+        self._ledger.accept(request, "openai.speech").append(voice.salt)
+        await asyncio.sleep(self._control.latency["speech"])
+        sound = await self._media.speech(voice)
         if body.get("stream_format") == "sse":
             return StreamingResponse(speech_events(sound), media_type="text/event-stream", headers=vendor_headers())
         return Response(sound, media_type=MEDIA_TYPES[form], headers=vendor_headers())

@@ -1,11 +1,13 @@
 """The chat model's mind: a script when there is one, else one rule: make everything in one turn, then answer.
 
 A prompt that contains `[reference]` gets the benchmarks' plan instead: enhance two prompts, make three works, answer.
+One that consists of calls, each in a line such as `generate_image {"prompt": "a fox"}`, gets just these in one turn.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from .control import Reply
@@ -15,6 +17,7 @@ PLAN = ("generate_image", "generate_video", "generate_speech")
 LIKED = {"provider": "flux-1.1-pro", "duration": 5}
 PROMPT_CHARACTERS = 200
 REFERENCE = "[reference]"
+CALL = re.compile(r"(generate_\w+) (\{.*\})")
 
 Json = dict[str, Any]
 
@@ -31,7 +34,10 @@ def reply_to(request: Json, script: list[Reply]) -> Reply:
             return reply
     if not talks_tools:
         return Reply(content=_written(request, prompt))
-    calls = reference_calls(messages, prompt) if REFERENCE in prompt else _calls(request, prompt)
+    if CALL.match(prompt):
+        calls = written_calls(messages, prompt)
+    else:
+        calls = reference_calls(messages, prompt) if REFERENCE in prompt else _calls(request, prompt)
     return Reply(tool_calls=calls) if calls else Reply(content=ANSWER)
 
 
@@ -50,6 +56,14 @@ def reference_calls(messages: list[Json], prompt: str) -> list[Json]:
         {"name": "generate_video", "arguments": {"prompt": video, "duration": LIKED["duration"]}},
         {"name": "generate_speech", "arguments": {"text": prompt}},
     ]
+
+
+def written_calls(messages: list[Json], prompt: str) -> list[Json]:
+    """The calls the prompt consists of; none when they are made."""
+    since = messages[(_prompt_place(messages) or 0) :]
+    if any(message.get("tool_calls") for message in since):
+        return []
+    return [{"name": name, "arguments": arguments} for name, arguments in CALL.findall(prompt)]
 
 
 def _enhanced(answer: Json, prompt: str) -> str:

@@ -120,6 +120,7 @@ class Replicate:
     def reset(self) -> None:
         """Forget every prediction."""
         self._predictions: dict[str, Prediction] = {}
+        self._uploads: dict[str, dict[str, Any]] = {}
 
     def routes(self) -> list[Route]:
         """Relative to the base URL."""
@@ -130,6 +131,7 @@ class Replicate:
             Route("/predictions/{id}", self.get),
             Route("/predictions/{id}/cancel", self.cancel, methods=["POST"]),
             Route("/files", self.upload, methods=["POST"]),
+            Route("/files/{id}", self.file),
             Route("/models/{owner}/{name}", self.model),
             Route("/models/{owner}/{name}/predictions", self.create, methods=["POST"]),
         ]
@@ -154,13 +156,14 @@ class Replicate:
         made = Prediction(model, version, given, [], self._control.latency["replicate"])
         made.deadline = made.created + deadline if deadline else None
         made.outcome = self._control.outcome(request.url.path, raw)
+        salts = self._ledger.accept(request, "replicate")
         for place in range(given.get("num_outputs", 1) if LISTS.search(model) else 1):
             work = _work(model, given)
             path = f"/files/replicate/{made.id}/out-{place}.{work.format}"
             self._files.publish(path, work)
             made.works.append(path)
+            salts.append(work.salt)
         self._predictions[made.id] = made
-        self._ledger.accept(request, "replicate")
         self._ledger.begin("replicate", lambda: now() >= made.ends)
         return made
 
@@ -226,21 +229,27 @@ class Replicate:
             raise problem(413, "Content too large", "The file must be less than 100MB.")
         self._ledger.uploads["replicate"] += 1
         digest, id = hashlib.sha256(data).hexdigest(), token(24)
-        return JSONResponse(
-            {
-                "id": id,
-                "name": content.filename,
-                "etag": digest[:32],
-                "content_type": content.content_type,
-                "size": len(data),
-                "checksums": {"sha256": digest},
-                "metadata": {},
-                "created_at": rfc3339(now()),
-                "expires_at": rfc3339(now() + 3600),
-                "urls": {"get": f"{origin(request)}/replicate/v1/files/{id}"},
-            },
-            201,
-        )
+        self._uploads[id] = {
+            "id": id,
+            "name": content.filename,
+            "etag": digest[:32],
+            "content_type": content.content_type,
+            "size": len(data),
+            "checksums": {"sha256": digest},
+            "metadata": {},
+            "created_at": rfc3339(now()),
+            "expires_at": rfc3339(now() + 3600),
+            "urls": {"get": f"{origin(request)}/replicate/v1/files/{id}"},
+        }
+        return JSONResponse(self._uploads[id], 201)
+
+    async def file(self, request: Request) -> Response:
+        """What is known of an input file."""
+        authorise(request)
+        found = self._uploads.get(request.path_params["id"])
+        if found is None:
+            raise not_found()
+        return JSONResponse(found)
 
     async def account(self, request: Request) -> Response:
         """Whose key it is."""

@@ -113,9 +113,10 @@ class Runway:
         task = Task("", _credits(kind, body), self._control.latency["runway"])
         task.outcome = self._control.outcome(request.url.path, await request.body())
         task.work = f"/files/runway/{task.id}.{SUBMITS[kind]}"
-        self._files.publish(task.work, _work(kind, body), signed=True)
+        work = _work(kind, body)
+        self._files.publish(task.work, work, signed=True)
         self._tasks[task.id] = task
-        self._ledger.accept(request, "runway")
+        self._ledger.accept(request, "runway").append(work.salt)
         self._ledger.begin("runway", lambda: task.id not in self._tasks or now() >= task.created + task.latency)
         return JSONResponse({"id": task.id, "estimatedCost": {"credits": task.credits}})
 

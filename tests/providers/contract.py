@@ -75,6 +75,12 @@ class Wire:
     rate_limited: httpx.Response
     """A 429 of this vendor that waiting cures, asking for `retry_after` seconds. Tests wait it out: a millisecond."""
     retry_after: float
+    gone: httpx.Response
+    """The vendor's answer for a model it does not serve, or no longer."""
+    no_credit: httpx.Response
+    """The vendor's answer for an account that is empty."""
+    rejected: httpx.Response
+    """The vendor's answer for parameters it does not accept."""
     broken: httpx.Response
     """A 5xx answer to the submit, in this vendor's shape."""
     malformed: httpx.Response

@@ -2,11 +2,22 @@
 
 import datetime as dt
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from providers.catalogue import Catalogue, Model, media_cost, media_price, needs_of, parse_models
+from providers.catalogue import (
+    Catalogue,
+    Lane,
+    Model,
+    load_lanes,
+    load_models,
+    media_cost,
+    media_price,
+    needs_of,
+    parse_models,
+)
 from providers.errors import NotOffered, Unavailable
 from providers.types import ImageRequest, SpeechRequest, Usage, VideoRequest
 
@@ -174,6 +185,123 @@ def test_model_that_goes_within_60_days_warns(days_before, warned):
 
 def test_model_of_a_vendor_without_a_key_does_not_warn():
     assert catalogue({"acme": "no key"}).warnings() == []
+
+
+# ---- equals ----------------------------------------------------------------------------------------------------------
+
+
+IMAGE = {"capabilities": ["text_to_image"]}
+EDIT = {"capabilities": ["text_to_image", "reference_images"], "limits": {"max_images_in": 3}}
+CLIP = {"modality": "video", "capabilities": ["text_to_video"]}
+SOUND = {"modality": "video", "capabilities": ["text_to_video", "audio"]}
+VOICE = {"modality": "speech", "capabilities": ["tts"]}
+ACTOR = {"modality": "speech", "capabilities": ["tts", "instructions"]}
+PICTURE = ImageRequest(model="m", prompt="x")
+
+
+def equals(model_: Model, *others: Model, request=PICTURE, unavailable: dict[str, str] | None = None) -> list[str]:
+    found = Catalogue((model_, *others), unavailable or {}, today=lambda: TODAY).equals(model_, request)
+    return [each.id for each in found]
+
+
+def test_equals_can_do_what_is_needed_best_first():
+    worse, better = model(id="worse", rank=2, **EDIT), model(id="better", rank=1, **IMAGE)
+    assert equals(model(**IMAGE), worse, better, model(id="film", **CLIP)) == ["better", "worse"]
+
+
+def test_model_that_takes_no_references_is_no_equal_for_an_edit():
+    edit = ImageRequest(model="m", prompt="x", references=("a",))
+    assert equals(model(**EDIT), model(id="plain", **IMAGE), model(id="editor", **EDIT), request=edit) == ["editor"]
+
+
+@pytest.mark.parametrize(("references", "found"), [(1, ["editor"]), (3, ["editor"]), (4, [])])
+def test_equal_starts_from_as_many_pictures(references, found):
+    request = ImageRequest(model="m", prompt="x", references=("a",) * references)
+    assert equals(model(**EDIT), model(id="editor", **EDIT), request=request) == found
+
+
+@pytest.mark.parametrize(("words", "found"), [("x" * 10, ["terse"]), ("x" * 11, []), ("🦊" * 6, [])])
+def test_equal_takes_as_long_a_prompt(words, found):
+    terse = model(id="terse", limits={"max_prompt_chars": 10}, **IMAGE)
+    assert equals(model(**IMAGE), terse, request=ImageRequest(model="m", prompt=words)) == found
+
+
+def test_silent_clip_is_no_equal_of_one_with_sound():
+    request = VideoRequest(model="m", prompt="x")
+    silent, loud = model(id="silent", **CLIP), model(id="loud", **SOUND)
+    assert equals(model(**CLIP), silent, loud, request=request) == ["silent"]
+    assert equals(model(**SOUND), silent, loud, request=request) == ["loud"]
+
+
+@pytest.mark.parametrize(("instructions", "found"), [(None, ["actor", "reader"]), ("whisper", ["actor"])])
+def test_instructions_are_for_those_who_take_them(instructions, found):
+    request = SpeechRequest(model="m", text="x", instructions=instructions)
+    assert equals(model(**ACTOR), model(id="actor", **ACTOR), model(id="reader", **VOICE), request=request) == found
+
+
+@pytest.mark.parametrize(("n", "found"), [(1, ["one", "four"]), (4, ["four"]), (5, [])])
+def test_equal_makes_as_many_pictures_in_one_call(n, found):
+    one, four = model(id="one", rank=1, **IMAGE), model(id="four", rank=2, limits={"max_images_out": 4}, **IMAGE)
+    request = ImageRequest(model="m", prompt="x", n=n)
+    assert equals(model(limits={"max_images_out": 10}, **IMAGE), one, four, request=request) == found
+
+
+@pytest.mark.parametrize(
+    ("limits", "found"),
+    [
+        ({"duration_min": 2, "duration_max": 10}, ["other"]),
+        ({"durations": [4, 8]}, ["other"]),
+        ({"durations": [5]}, []),
+        ({"duration_min": 12}, []),
+    ],
+)
+def test_equal_makes_a_clip_as_near_to_the_length_asked_for(limits, found):
+    request = VideoRequest(model="m", prompt="x", duration_s=8)
+    ours = model(limits={"durations": [6, 10]}, **CLIP)
+    assert equals(ours, model(id="other", limits=limits, **CLIP), request=request) == found
+
+
+def test_stand_in_that_works_for_nothing_is_no_equal_of_a_paid_model():
+    free = model(id="free", vendor="offline", capabilities=["text_to_image", "free"])
+    assert (equals(model(**IMAGE), free), equals(free, model(**IMAGE))) == ([], [])
+
+
+def test_model_that_cannot_be_used_here_and_now_is_no_equal():
+    gone, elsewhere = model(id="gone", status="retired", **IMAGE), model(id="keyless", vendor="rival", **IMAGE)
+    assert equals(model(**IMAGE), gone, elsewhere, unavailable={"rival": "no key"}) == []
+
+
+# ---- lanes -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch) -> Path:
+    """A package to put a family's rows into."""
+    folder = tmp_path / f"lanes_of_{abs(hash(tmp_path))}"  # a name of its own: packages are imported once
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    return folder
+
+
+def test_lanes_are_read_from_the_file_of_the_models(package):
+    lanes = "[lanes]\nimage = { per_minute = 500 }\nvideo = { concurrent = 3, per_minute = 9 }\n"
+    (package / "acme.toml").write_text(ROWS.replace("[[model]]", lanes + "[[model]]", 1))
+    found = load_lanes(package.name, "acme.toml")
+    assert found == {"image": Lane(per_minute=500), "video": Lane(concurrent=3, per_minute=9)}
+    assert len(load_models(package.name, "acme.toml")) == len(parse_models(ROWS))
+
+
+def test_file_without_lanes_has_none(package):
+    (package / "acme.toml").write_text(ROWS)
+    assert load_lanes(package.name, "acme.toml") == {}
+
+
+@pytest.mark.parametrize("lane", ["{ concurrent = 0 }", "{ per_minute = -1 }", "{ per_hour = 7 }"])
+def test_lane_that_makes_no_sense_is_an_error(package, lane):
+    (package / "acme.toml").write_text(f"[lanes]\nimage = {lane}\n")
+    with pytest.raises(ValidationError):
+        load_lanes(package.name, "acme.toml")
 
 
 # ---- prices ----------------------------------------------------------------------------------------------------------

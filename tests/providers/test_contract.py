@@ -7,16 +7,20 @@ import httpx
 import pytest
 import respx
 from contract import Jobs, Listing, Wire, wires
+from drip import Drip
 
 from providers.base import Family
 from providers.errors import (
+    InvalidRequest,
     JobFailed,
     JobLost,
     MalformedAnswer,
+    ModelGone,
     Moderated,
     NotSent,
     OutcomeUnknown,
     ProviderError,
+    QuotaExhausted,
     RateLimited,
     Unanswered,
     Unauthorized,
@@ -88,7 +92,7 @@ async def test_blocked_content_is_moderated_and_not_retried(wire, router, family
     route = router.route(method=method, url=url).mock(return_value=wire.moderated)
     with pytest.raises(Moderated) as caught:
         await patiently(lambda: family.poll(wire.jobs.ticket) if wire.jobs else family.submit(wire.request, wire.media))
-    assert caught.value.permanent
+    assert (caught.value.permanent, caught.value.elsewhere) == (True, False)
     assert route.call_count == 1
 
 
@@ -120,6 +124,37 @@ async def test_lost_answer_to_a_paid_post_is_an_unknown_outcome_sent_once(wire, 
     with pytest.raises(OutcomeUnknown):
         await patiently(lambda: family.submit(wire.request, wire.media))
     assert route.call_count == 1
+
+
+async def test_answer_that_drips_for_ever_is_an_unknown_outcome(wire, router):
+    http = Http(timeout_s=0.3)
+    family = wire.family(wire.environment, http)
+    router.route(method=wire.submit[0], url=wire.submit[1]).mock(return_value=httpx.Response(200, stream=Drip()))
+    with pytest.raises(OutcomeUnknown, match="TimeoutError"):
+        await family.submit(wire.request, wire.media)
+    await family.aclose()
+    await http.aclose()
+
+
+async def test_model_that_is_gone_was_not_bought_and_another_may_be_asked(wire, router, family):
+    router.route(method="POST").mock(return_value=wire.gone)
+    with pytest.raises(ModelGone) as caught:
+        await patiently(lambda: family.submit(wire.request, wire.media))
+    assert (caught.value.charged, caught.value.elsewhere, caught.value.permanent) == (False, True, True)
+
+
+async def test_account_without_credit_was_not_charged_and_another_vendor_may_be_asked(wire, router, family):
+    route = router.route(method=wire.submit[0], url=wire.submit[1]).mock(return_value=wire.no_credit)
+    with pytest.raises(QuotaExhausted) as caught:
+        await patiently(lambda: family.submit(wire.request, wire.media))
+    assert (caught.value.charged, caught.value.elsewhere, route.call_count) == (False, True, 1)
+
+
+async def test_rejected_request_was_not_charged_and_no_other_vendor_is_asked(wire, router, family):
+    route = router.route(method=wire.submit[0], url=wire.submit[1]).mock(return_value=wire.rejected)
+    with pytest.raises(InvalidRequest) as caught:
+        await patiently(lambda: family.submit(wire.request, wire.media))
+    assert (caught.value.charged, caught.value.elsewhere, route.call_count) == (False, False, 1)
 
 
 async def test_refused_connection_sent_nothing(wire, router, family):
@@ -231,10 +266,19 @@ async def test_vendor_without_a_list_says_that_it_cannot_be_asked(wire, router, 
 # ---- the key ---------------------------------------------------------------------------------------------------------
 
 
-async def test_output_of_another_host_is_fetched_without_the_key(wire, family):
-    for host in ("elsewhere.test", f"{family.host}.elsewhere.test", f"x{family.host}"):
-        headers = family.download_headers(Output(url=f"https://{host}/a.png", authorised=True), host)
-        assert wire.key not in str(headers)
+async def test_output_of_another_origin_is_fetched_without_the_key(wire, family):
+    own = family.host
+    for origin in (
+        "https://elsewhere.test",
+        f"https://{own}.elsewhere.test",
+        f"https://x{own}",
+        f"https://{own}@elsewhere.test",
+        f"https://{own}:8443",
+        f"http://{own}",
+        f"http://{own}:443",
+    ):
+        url = f"{origin}/a.png"
+        assert wire.key not in str(family.download_headers(Output(url=url, authorised=True), url))
 
 
 @slow_vendors

@@ -57,6 +57,12 @@ def speech(**more: Any) -> SpeechRequest:
     return SpeechRequest(**{"model": "tts-1", "text": "Hello.", **more})
 
 
+class Strict(OpenAI):
+    """Takes no answer of more than a thousand bytes."""
+
+    max_answer_bytes = 1000
+
+
 async def done(family: OpenAI, request: Any, media: dict[str, Media] | None = None) -> Done:
     result = await family.submit(request, media or {})
     assert isinstance(result, Done)
@@ -312,6 +318,18 @@ async def test_a_lost_answer_leaves_the_outcome_unknown_and_is_not_asked_for_aga
     with pytest.raises(OutcomeUnknown):
         await family.submit(request_, CATS)
     assert route.call_count == 1
+
+
+@pytest.mark.parametrize("request_", [picture(), speech()])
+async def test_an_answer_over_the_cap_is_not_read_and_was_probably_billed(openai_api, request_) -> None:
+    http = Http()
+    family = Strict({"OPENAI_API_KEY": "sk-secret"}, http)
+    route = openai_api.route(method="POST").respond(content=b"x" * 1001)
+    with pytest.raises(MalformedAnswer, match="longer than 1000 bytes") as caught:
+        await family.submit(request_, {})
+    assert (caught.value.charged, route.call_count) == (None, 1)
+    await family.aclose()
+    await http.aclose()
 
 
 @pytest.mark.parametrize("request_", [picture(), picture(references=("asset_1",)), speech()])

@@ -2,6 +2,7 @@
 
 import base64
 import datetime as dt
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -12,7 +13,7 @@ import replicate
 from wire_replicate import API, KEY, listed, prediction
 
 from providers.catalogue import Catalogue, media_cost, media_price
-from providers.errors import InvalidRequest, JobFailed, JobLost, MalformedAnswer, Moderated, NotOffered
+from providers.errors import InvalidRequest, JobFailed, JobLost, MalformedAnswer, Moderated, NotOffered, Unanswered
 from providers.http import Http
 from providers.replicate import Replicate
 from providers.types import Done, ImageRequest, Media, Output, Pending, SpeechRequest, Ticket, VideoRequest
@@ -309,9 +310,9 @@ def listing(vendor):
     return vendor.get(url__startswith=f"{API}/predictions")
 
 
-async def found(family, listing, *pages: httpx.Response, request=CAT) -> list[str] | None:
+async def found(family, listing, *pages: httpx.Response, request=CAT, **media: Media) -> list[str] | None:
     listing.side_effect = pages
-    tickets = await family.find(request, NOON)
+    tickets = await family.find(request, NOON, media)
     return None if tickets is None else [ticket.job_id for ticket in tickets]
 
 
@@ -370,26 +371,67 @@ async def test_model_run_by_its_hash_is_known_by_its_version(family, listing):
     assert await found(family, listing, listed(record("p2", model="someone/something"), ours)) == ["p1"]
 
 
+# The same words are often said about several pictures at once: a job must not be taken for another's.
+OTHER = Media("image/png", data=b"another")
+EDIT = ImageRequest(model="flux-2-pro", prompt="x", references=("a", "b"))
+UPLOAD = f"{API}/files/f"
+
+
+def edited(*links: object) -> httpx.Response:
+    """The list of one prediction that works from these images."""
+    inputs = {"prompt": "x", "aspect_ratio": "match_input_image", "output_format": "png", "input_images": list(links)}
+    return listed(record(model="black-forest-labs/flux-2-pro", input=inputs))
+
+
 @pytest.mark.parametrize(
-    ("given", "ids"),
+    ("links", "ids"),
     [
-        ({"input_images": ["https://x.test/1", PNG.data_uri()]}, ["p1"]),
-        ({"input_images": ["https://x.test/1"]}, []),
-        ({}, []),
+        ((PNG.data_uri(), OTHER.data_uri()), ["p1"]),
+        ((OTHER.data_uri(), PNG.data_uri()), []),
+        ((PNG.data_uri(), PNG.data_uri()), []),
+        ((PNG.data_uri(),), []),
+        ((), []),
+        ((PNG.data_uri(), "https://elsewhere.test/files/f"), None),
+        ((PNG.data_uri(), f"{API}/elsewhere/f"), None),
+        ((PNG.data_uri(), 7), None),
+        ((OTHER.data_uri(), "https://elsewhere.test/files/f"), []),
     ],
 )
-async def test_of_images_only_the_number_is_compared(family, listing, given, ids):
-    request = ImageRequest(model="flux-2-pro", prompt="x", references=("a", "b"))
-    inputs = {"prompt": "x", "aspect_ratio": "match_input_image", "output_format": "png", **given}
-    page = listed(record(model="black-forest-labs/flux-2-pro", input=inputs))
-    assert await found(family, listing, page, request=request) == ids
+async def test_job_is_one_that_works_from_the_same_images(family, listing, links, ids):
+    assert await found(family, listing, edited(*links), request=EDIT, a=PNG, b=OTHER) == ids
+
+
+@pytest.mark.parametrize(
+    ("answer", "ids"),
+    [
+        (httpx.Response(200, json={"checksums": {"sha256": hashlib.sha256(b"another").hexdigest()}}), ["p1"]),
+        (httpx.Response(200, json={"checksums": {"sha256": hashlib.sha256(b"a third").hexdigest()}}), []),
+        (httpx.Response(200, json={"checksums": {"md5": "x"}}), None),
+        (httpx.Response(200, json={}), None),
+        (httpx.Response(404), None),
+    ],
+)
+async def test_uploaded_image_is_known_by_its_digest(family, listing, vendor, answer, ids):
+    vendor.get(UPLOAD).mock(return_value=answer)
+    assert await found(family, listing, edited(PNG.data_uri(), UPLOAD), request=EDIT, a=PNG, b=OTHER) == ids
+
+
+async def test_without_the_images_it_stays_open_which_job_it_is(family, listing):
+    assert await found(family, listing, edited(PNG.data_uri(), OTHER.data_uri()), request=EDIT, a=PNG) is None
+    assert not listing.called
+
+
+async def test_upload_that_cannot_be_asked_about_does_not_say_that_there_is_none(family, listing, vendor):
+    vendor.get(UPLOAD).respond(500)
+    with pytest.raises(Unanswered):
+        await found(family, listing, edited(PNG.data_uri(), UPLOAD), request=EDIT, a=PNG, b=OTHER)
 
 
 async def test_clip_from_a_first_frame_is_found(family, create, listing):
     request = VideoRequest(model="seedance-1-pro", prompt="x", duration_s=6.4, image="a")
     ticket = await family.submit(request, {"a": PNG})
     listing.side_effect = [listed(record(model="bytedance/seedance-1-pro", input=sent(create)["input"]))]
-    assert await family.find(request, NOON) == [ticket]
+    assert await family.find(request, NOON, {"a": PNG}) == [ticket]
 
 
 @pytest.mark.parametrize("further", ["https://elsewhere.test/v1/predictions?cursor=x", "//elsewhere.test", 7])
@@ -434,19 +476,38 @@ async def test_the_vendors_own_list_gets_its_time(family):
 
 
 @pytest.mark.parametrize(
-    ("host", "given"),
+    ("url", "given"),
     [
-        ("replicate.delivery", True),
-        ("pbxt.replicate.delivery", True),
-        ("api.replicate.com", True),
-        ("notreplicate.delivery", False),
-        ("replicate.delivery.evil.test", False),
-        ("storage.googleapis.com", False),
+        ("https://replicate.delivery/a", True),
+        ("https://pbxt.replicate.delivery/a", True),
+        ("https://api.replicate.com/v1/files/f", True),
+        ("https://api.replicate.com:443/v1/files/f", True),
+        ("https://replicate.delivery:8443/a", False),
+        ("http://replicate.delivery/a", False),
+        ("https://api.replicate.com:8443/a", False),
+        ("https://notreplicate.delivery/a", False),
+        ("https://replicate.delivery.evil.test/a", False),
+        ("https://replicate.delivery@evil.test/a", False),
+        ("https://storage.googleapis.com/a", False),
     ],
 )
-def test_output_hosts_that_get_the_key(host, given):
+def test_addresses_of_outputs_that_get_the_key(url, given):
     family = Replicate({"REPLICATE_API_TOKEN": KEY}, Http())
-    assert bool(family.download_headers(Output(url=f"https://{host}/a"), host)) == given
+    assert bool(family.download_headers(Output(url=url), url)) == given
+
+
+@pytest.mark.parametrize(
+    ("url", "given"),
+    [
+        ("http://fake.test:9/out.png", True),
+        ("http://fake.test:10/out.png", False),
+        ("https://fake.test/out.png", False),
+        ("https://replicate.delivery/a", False),
+    ],
+)
+def test_gateways_key_is_for_the_gateway_alone(url, given):
+    family = Replicate({"REPLICATE_API_TOKEN": KEY, "REPLICATE_BASE_URL": "http://fake.test:9/v1"}, Http())
+    assert bool(family.download_headers(Output(url=url), url)) == given
 
 
 async def test_accepted_answer_without_an_id_is_malformed(family, vendor):
@@ -458,6 +519,6 @@ async def test_accepted_answer_without_an_id_is_malformed(family, vendor):
 async def test_upload_without_an_address_bought_nothing(family, create, vendor):
     vendor.post(f"{API}/files").mock(return_value=httpx.Response(201, json={"id": "f"}))
     large = Media("image/png", data=b"\0" * 300_000)
-    with pytest.raises(MalformedAnswer):
+    with pytest.raises(MalformedAnswer) as caught:
         await family.submit(ImageRequest(model="flux-kontext-pro", prompt="x", references=("a",)), {"a": large})
-    assert not create.called
+    assert (create.called, caught.value.charged) == (False, False)

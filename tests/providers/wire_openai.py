@@ -27,6 +27,9 @@ WIRE = Wire(
     moderated=problem(400, "image_generation_user_error", "moderation_blocked"),
     rate_limited=problem(429, "requests", "rate_limit_exceeded", {"retry-after-ms": "1"}),
     retry_after=0.001,
+    gone=problem(404, "invalid_request_error", "model_not_found"),
+    no_credit=problem(429, "insufficient_quota", "insufficient_quota"),
+    rejected=problem(400, "invalid_request_error", "invalid_value"),
     broken=problem(500, "server_error", None),
     malformed=httpx.Response(200, json={"created": 1, "data": []}),
 )

@@ -34,6 +34,9 @@ WIRE = Wire(
     moderated=prediction("failed", error="NSFW content detected. Try a different prompt."),
     rate_limited=httpx.Response(429, json={"detail": "Request was throttled. Your rate limit resets in ~0s."}),
     retry_after=0.0,
+    gone=httpx.Response(404, json={"title": "Not found", "detail": "The requested resource could not be found."}),
+    no_credit=httpx.Response(402, json={"title": "Insufficient credit", "status": 402}),
+    rejected=httpx.Response(422, json={"title": "Invalid", "detail": "- input.seed: wrong", "status": 422}),
     broken=httpx.Response(502, json={"title": "Bad gateway", "status": 502}),
     malformed=httpx.Response(201, text="<html>"),
     jobs=Jobs(

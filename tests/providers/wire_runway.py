@@ -28,6 +28,9 @@ WIRE = Wire(
     moderated=task("FAILED", failure="Blocked.", failureCode="SAFETY.INPUT.TEXT", cost={"credits": 0}),
     rate_limited=httpx.Response(429, headers={"retry-after-ms": "1"}, json={"error": "Too many requests"}),
     retry_after=0.001,
+    gone=httpx.Response(410, json={"error": "This model is no longer available."}),
+    no_credit=httpx.Response(400, json={"error": "You do not have enough credits to run this task."}),
+    rejected=httpx.Response(400, json={"error": "Validation failed", "issues": [{"path": ["ratio"], "message": "?"}]}),
     broken=httpx.Response(503, json={"error": "Service unavailable"}),
     malformed=httpx.Response(200, json={"queued": True}),
     jobs=Jobs(
