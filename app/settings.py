@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     allowed_hosts: str = Field("", description="Host names answered to, comma-separated; * for any. See README.")
     allow_anonymous: bool = Field(False, description="Answer without keys on addresses other than loopback.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="Where a worker tells its numbers; default nowhere."
+    )
 
     agent_model: str = Field("gpt-4o", description="The model that plans.")
     enhancer_model: str = Field("gpt-4o-mini", description="The cheaper model that enhances prompts.")

@@ -7,7 +7,7 @@ import time
 from importlib.metadata import version
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
 
 VERSION = version("impresario")
 SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600)
@@ -50,6 +50,10 @@ class Metrics:
     def text(self) -> bytes:
         """The Prometheus exposition."""
         return generate_latest(self.registry)
+
+    def serve(self, host: str, port: int) -> None:
+        """Tell the numbers at `/metrics` of a port of their own, from now on. Raises OSError when it is taken."""
+        start_http_server(port, host, registry=self.registry)
 
 
 class MeasureRequests:

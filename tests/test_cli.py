@@ -7,6 +7,7 @@ import fcntl
 import io
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -152,6 +153,7 @@ def test_models_names_models_whole_on_a_narrow_screen(tmp_path):
 def test_models_can_be_those_that_work_here(tmp_path):
     done = impresario(tmp_path, "models", "--available", "--modality", "image")
     assert ("offline/offline-image" in done.stdout, "openai/" in done.stdout) == (True, False)
+    assert re.search(r"offline-image.* nothing ", done.stdout)  # what it costs
     assert "offline-video" not in done.stdout
 
 

@@ -13,7 +13,8 @@ from providers.registry import discover
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 EXAMPLE = (ROOT / ".env.example").read_text()
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+COMMENTS = (ROOT / "docker-compose.yml").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load(COMMENTS)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
 VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
@@ -94,7 +95,8 @@ def test_compose_scales_to_servers_that_answer_and_workers_that_work() -> None:
 
 
 def test_readme_starts_what_compose_has() -> None:
-    [named] = re.findall(r"docker compose up ((?:[\w-]+ )+)", README)
+    [named] = re.findall(r"docker compose --profile scale up ((?:[\w-]+ )+)", README)
+    assert f"docker compose --profile scale up {named}".strip() in COMMENTS
     started, reached = named.split(), set(named.split())
     while more := {other for name in reached for other in needs(name)} - reached:
         reached |= more

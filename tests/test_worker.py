@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
 from tests.databases import Postgres, database_url, postgres_server  # noqa: F401  the fixtures
 from tests.e2e.stage import Stage, call, turn, types_of, wait_until
 from tests.fake_vendors import FakeVendors
-from tests.server import Process, Server, Worker
+from tests.server import HOST, Process, Server, Worker, free_port
 from tests.test_cli import IMAGE, impresario, listed, refused
 from tests.test_stopping import errors
 
@@ -85,6 +86,15 @@ def test_a_server_that_only_answers_leaves_the_work_to_workers(start):
     assert Stage(server, None).content(made["assets"][0])
 
 
+def test_a_worker_tells_the_numbers_of_what_it_made(start):
+    port = free_port()
+    server = start(Server, "server", MAX_RUNNING="0")
+    start(Worker, "worker", METRICS_PORT=str(port))
+    Stage(server, None).made()
+    with build_opener(ProxyHandler({})).open(f"http://{HOST}:{port}/metrics") as numbers:
+        assert b'impresario_generations_total{status="completed",stop_reason="answered"} 1.0' in numbers.read()
+
+
 def test_a_server_hears_at_once_what_a_worker_has_done(start, fakes):
     fakes.control(latency={"replicate": 0.0, "runway": 0.0})
     server = start(Server, "server", MAX_RUNNING="0")
@@ -114,9 +124,14 @@ def test_postgres_is_found_however_it_is_spelled(tmp_path, database_url, scheme)
 def test_a_worker_waits_for_a_database_that_is_not_up_yet(tmp_path, postgres_server: Postgres):  # noqa: F811
     url = postgres_server.new_database()
     postgres_server.stop_now()
-    threading.Timer(3, postgres_server.restart).start()
+    log = tmp_path / "worker.log"
+
+    def restart() -> None:
+        wait_until(lambda: log.exists() and "the database does not answer yet, waiting up to 30 s" in log.read_text())
+        postgres_server.restart()
+
+    threading.Thread(target=restart).start()
     with Worker(tmp_path, {"DATABASE_URL": url, "OFFLINE": "true"}) as worker:
-        assert "the database does not answer yet, waiting up to 30 s" in worker.log()
         assert worker.stop() == 0
 
 

@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+import sqlalchemy as sa
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from app.errors import AppError, TooLarge
+from app.errors import AppError, NotReady, TooLarge
+from app.writer import first_line, is_passing
 from providers.errors import ProviderError
 
 log = logging.getLogger(__name__)
@@ -85,6 +87,13 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(ProviderError)
     async def provider_error(request: Request, error: ProviderError) -> JSONResponse:
         return problem(502, "A vendor failed", str(error), error.code)
+
+    @app.exception_handler(sa.exc.SQLAlchemyError)
+    async def database_error(request: Request, error: sa.exc.SQLAlchemyError) -> JSONResponse:
+        if not is_passing(error):
+            return await unforeseen(request, error)
+        log.warning("%s %s: the database does not answer: %s", request.method, request.url.path, first_line(error))
+        return await application_error(request, NotReady("The database does not answer now; ask again later."))
 
     @app.exception_handler(RequestValidationError)
     async def validation_error(request: Request, error: RequestValidationError) -> JSONResponse:

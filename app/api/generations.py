@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Header, Query, Request, Response, status
 from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.sse import format_sse_event
 
-from app.errors import GenerationFailed, GenerationTimedOut
+from app.errors import GenerationFailed, GenerationTimedOut, NotReady
 from app.generations.events import TERMINAL, Event
 from app.generations.service import Generation, Service
+from app.writer import first_line
 
 from .bodies import GenerateBody, GenerationId
 from .deps import BaseUrlDep, Cursor, Limit, OwnerDep, PartsDep, ServiceDep
 from .errors import responses
 from .schemas import GenerationOut, GenerationPage
 
+log = logging.getLogger(__name__)
 router = APIRouter(tags=["Generations"])
 
 HEARTBEAT_S = 15.0
@@ -71,7 +75,11 @@ async def generate(
         stream = event_stream(service, owner, generation_id, 0, base_url)
         return StreamingResponse(stream, media_type="text/event-stream", headers={**SSE_HEADERS, **headers})
     wait_s, applied = preference(prefer)
-    generation = await service.wait(owner, generation_id, wait_s)
+    try:
+        generation = await service.wait(owner, generation_id, wait_s)
+    except sa.exc.SQLAlchemyError as error:
+        said = "The database does not answer now. The generation goes on when it does; fetch it then."
+        raise NotReady(said, generation_id=generation_id) from error
     if applied:
         headers["preference-applied"] = applied
     if not generation.over:
@@ -134,11 +142,14 @@ async def follow_generation(
     | `generation.created` | `status`, `prompt` |
     | `turn.completed` | `step_id`, `turn`, `text`, `tool_calls` (`id` and `name` of each) |
     | `tool.started` | `step_id`, `name`, `arguments` |
-    | `tool.progress` | `step_id`, `progress` (0 to 1), `waiting` (in the vendor's line) |
+    | `tool.progress` | `step_id`, `progress` (0 to 1), `waiting` (not begun yet), `place` (in line, see below) |
     | `asset.created` | `step_id` and the asset's `id`, `type`, `media_type`, size and cost, as far as known |
     | `tool.completed` | `step_id`, `name`, `asset_ids`, `warnings` |
     | `tool.failed` | `step_id`, `name`, `error` (`code` and `message`) |
     | `generation.completed`, `generation.failed`, `generation.cancelled` | instead: the whole generation |
+
+    More calls than a vendor takes at once wait here, in a line before it. `place` is told of those only: 1 is the next
+    to leave, and far from it only each halving of the way is told. A job that waits without one waits at the vendor.
 
     A comment is sent every 15 seconds of silence. A browser follows with
     `new EventSource("/generations/gen_.../events")` and `addEventListener` for each name; it sends `Last-Event-ID`
@@ -197,11 +208,15 @@ async def event_stream(
     service: Service, owner: str, generation_id: str, last_id: int, base_url: str
 ) -> AsyncIterator[bytes]:
     """The events as server-sent events; the one that ends the generation carries it whole."""
-    async for event in await service.follow(owner, generation_id, last_id, HEARTBEAT_S):
-        if event is None:
-            yield b": still working\n\n"
-            continue
-        yield await encoded(service, owner, generation_id, event, base_url)
+    following = await service.follow(owner, generation_id, last_id, HEARTBEAT_S)
+    try:
+        async for event in following:
+            if event is None:
+                yield b": still working\n\n"
+                continue
+            yield await encoded(service, owner, generation_id, event, base_url)
+    except sa.exc.SQLAlchemyError as error:  # who listens connects again, and is sent what is behind the last event
+        log.warning("a stream of %s ends, for the database does not answer: %s", generation_id, first_line(error))
 
 
 async def encoded(service: Service, owner: str, generation_id: str, event: Event, base_url: str) -> bytes:

@@ -23,6 +23,8 @@ Json = dict[str, Any]
 
 ANYWHERE = (400, 500)
 """Problems any route may answer with: a wrong Host, a defect."""
+ABOUT_ROWS = ("Generations", "Assets", "Usage")
+"""The tags of routes that need the database, which may be away (503)."""
 BINARY = {"type": "string", "format": "binary"}
 SHOWN = ("image", "video", "audio")
 
@@ -110,7 +112,7 @@ def lay_over(operation: Json, own: Json, texts: Json, models: Json) -> None:
         )
     if "requestBody" in operation:
         mend_body(operation["requestBody"], own.get("examples", {}), models)
-    for status in ANYWHERE:
+    for status in (*ANYWHERE, 503) if operation["tags"][0] in ABOUT_ROWS else ANYWHERE:
         operation["responses"].setdefault(str(status), {})
     for status, answer in operation["responses"].items():
         if status.startswith(("4", "5")):

@@ -77,5 +77,6 @@ async def ready(parts: PartsDep) -> Readiness:
 
 @router.get("/metrics", summary="Numbers for Prometheus", response_class=Response)
 async def metrics(parts: PartsDep) -> Response:
-    """The text exposition format."""
+    """The text exposition format. The numbers are those of this process since its start; generations and paid calls are
+    counted where they are made."""
     return Response(parts.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

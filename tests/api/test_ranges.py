@@ -194,8 +194,7 @@ async def client(parts: Parts) -> AsyncIterator[httpx.AsyncClient]:
 async def asset(parts: Parts) -> str:
     """The address of an asset's bytes."""
     row = asset_row(ASSET, bytes=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest())
-    async with parts.db.transaction() as connection:
-        await parts.records.add(connection, row)
+    await parts.db.write(lambda connection: parts.records.add(connection, row))
     await parts.store.keep(ASSET, CONTENT)
     return f"/assets/{ASSET}/content"
 
@@ -255,9 +254,9 @@ async def test_cursor_that_is_none_is_refused(client, address, cursor):
 
 
 async def test_cursor_leads_to_the_next_page(client, parts):
-    async with parts.db.transaction() as connection:
-        for number in range(3):
-            await parts.records.add(connection, asset_row(f"asset_{number:026d}"))
+    for number in range(3):
+        row = asset_row(f"asset_{number:026d}")
+        await parts.db.write(lambda connection, row=row: parts.records.add(connection, row))
     first = (await client.get("/assets?limit=2")).json()
     second = (await client.get(f"/assets?limit=2&cursor={first['next_cursor']}")).json()
     assert [asset["id"][-1] for asset in first["data"] + second["data"]] == ["2", "1", "0"]
@@ -266,8 +265,7 @@ async def test_cursor_leads_to_the_next_page(client, parts):
 
 async def test_stream_seen_to_its_end_is_not_opened_again(client, parts):
     await add_generation(parts.db, GENERATION)
-    async with parts.events.recording(GENERATION) as connection:
-        await parts.events.add(connection, GENERATION, "generation.completed", "end", {})
+    await parts.db.write(lambda connection: parts.events.add(connection, GENERATION, "generation.completed", "end", {}))
     (last,) = await parts.events.after(GENERATION, 0)
     address = f"/generations/{GENERATION}/events"
     assert (await client.get(address)).text.startswith("event: generation.completed\n")

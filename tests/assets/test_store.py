@@ -210,6 +210,15 @@ async def test_store_that_refuses_says_so(on_disk, tmp_path):
         await on_disk.forget("asset_1")
 
 
+async def test_disk_that_refuses_is_no_missing_asset(store, spool):
+    await store.keep("asset_1", b"0123456789")
+    spool.rmdir()
+    with pytest.raises(StoreFailed, match="The local disk refused the file"):
+        await store.local("asset_1").__aenter__()
+    with pytest.raises(StoreFailed, match="The local disk refused the file"):
+        await store.spooled(pieces(png()), max_bytes=1000).__aenter__()
+
+
 # ---- thumbnails ------------------------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""What the HTTP tests say to a server, and how they read what it answers."""
+"""What the HTTP tests say to a server, how they read what it answers, and who stands behind it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ import contextlib
 import http.client
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-from tests.server import HOST, Event, Reply, Server
+from tests.databases import Postgres
+from tests.object_store import ObjectStore
+from tests.server import HOST, Event, Reply, Server, Worker
 
 Json = dict[str, Any]
 
 OFFLINE = {"OFFLINE": "true"}
+BACKINGS = ["alone", "shared"]
+"""One process on SQLite and files; a server and a worker on Postgres and S3."""
 WORDS = "hello"
 """A prompt the stand-in answers at once, without making anything."""
 IMAGE = "An image of a lighthouse, 256x256"
@@ -24,6 +30,12 @@ NOBODY = "gen_" + "0" * 26
 NOTHING = "asset_" + "0" * 26
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 MONEY = re.compile(r"\d+(\.\d+)?")
+
+
+def long_clip(size: str = "320x180") -> str:
+    """A prompt that films for longer than a test takes. It has words of its own, and is small: the stand-in films on in
+    a worker when its generation is cancelled elsewhere, and keeps what it has filmed."""
+    return f'{LONG_CLIP}, {size}, with the words "{uuid4().hex[:8]}"'
 
 
 def generated(server: Server, prompt: str = WORDS, **body: Any) -> Json:
@@ -115,3 +127,15 @@ def piecewise(server: Server, path: str, pieces: Iterable[bytes], content_type: 
         connection.request("POST", path, iter(pieces), headers, encode_chunked=True)
         answer = connection.getresponse()
         return answer.status, answer.read()
+
+
+@contextlib.contextmanager
+def server_and_worker(folder: Path, postgres: Postgres, s3: ObjectStore) -> Iterator[Server]:
+    """A server that only answers, and who works for it."""
+    places = {"DATABASE_URL": postgres.new_database(), "STORAGE_URL": f"{s3.new_bucket()}/works"}
+    shared = {**OFFLINE, **s3.environment(), **places}
+    with (
+        Server(folder, {**shared, "MAX_RUNNING": "0"}) as server,
+        Worker(folder / "worker", shared),
+    ):
+        yield server

@@ -12,7 +12,6 @@ import pytest
 from tests.http.talk import (
     CLIENT,
     IMAGE,
-    LONG_CLIP,
     MAX_BODY_BYTES,
     MONEY,
     NOBODY,
@@ -25,6 +24,7 @@ from tests.http.talk import (
     ended,
     fields,
     generated,
+    long_clip,
     members,
     piecewise,
     problem,
@@ -124,7 +124,7 @@ def test_a_client_in_a_hurry_is_told_where_to_look(server):
 
 @pytest.mark.parametrize("prefer", ["wait=0", "wait=1", "respond-async, wait=1"])
 def test_a_client_with_some_patience_is_told_where_to_look_when_it_ran_out(server, prefer):
-    reply = ask(server, LONG_CLIP, headers={"prefer": prefer})
+    reply = ask(server, long_clip("640x360"), headers={"prefer": prefer})
     server.post(f"/generations/{reply.body['id']}/cancel")
     assert (reply.status, reply.body["status"] in ("queued", "running")) == (202, True)
     assert reply.headers["preference-applied"] == prefer.split(", ")[-1]
@@ -404,7 +404,7 @@ def test_a_generation_that_still_runs_cannot_be_continued(server, clip):
 
 
 def test_a_cancelled_generation_can_be_continued(server):
-    first = begun(server, LONG_CLIP)
+    first = begun(server, long_clip())
     server.post(f"/generations/{first}/cancel")
     assert ask(server, "hello again", previous_id=first).status == 200
 

@@ -6,7 +6,6 @@ import pytest
 
 from tests.http.talk import (
     IMAGE,
-    LONG_CLIP,
     NOBODY,
     begun,
     connected,
@@ -14,6 +13,7 @@ from tests.http.talk import (
     events,
     fields,
     generated,
+    long_clip,
     pages,
     problem,
     until,
@@ -75,7 +75,7 @@ def test_an_entry_of_the_list_is_the_whole_generation(server):
 
 @pytest.mark.parametrize("status", ["completed", "cancelled", "failed"])
 def test_the_list_can_be_of_one_status(server, three, status):
-    server.post(f"/generations/{begun(server, LONG_CLIP)}/cancel")
+    server.post(f"/generations/{begun(server, long_clip())}/cancel")
     listed = [generation for page in pages(server, f"/generations?status={status}", 100) for generation in page]
     assert {generation["status"] for generation in listed} <= {status}
     assert bool(listed) == (status != "failed")
@@ -222,7 +222,7 @@ def test_cancelling_what_is_over_changes_nothing(server):
 
 
 def test_a_cancelled_generation_stays_cancelled(server):
-    generation_id = begun(server, LONG_CLIP)
+    generation_id = begun(server, long_clip())
     until(server, generation_id, "tool.progress")
     cancelled = server.post(f"/generations/{generation_id}/cancel").body
     generated(server, "A 1 second clip of waves, 320x180")
@@ -264,7 +264,7 @@ def test_deleting_twice_is_not_found(server):
 
 
 def test_a_generation_that_runs_can_be_deleted(server):
-    generation_id = begun(server, LONG_CLIP)
+    generation_id = begun(server, long_clip())
     until(server, generation_id, "tool.started")
     assert server.delete(f"/generations/{generation_id}").status == 204
     assert problem(server.get(f"/generations/{generation_id}")) == (404, "not_found")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.http.talk import OFFLINE, pages
+from tests.http.talk import BACKINGS, OFFLINE, pages, server_and_worker
 from tests.server import Server
 
 MANY = 100
@@ -20,11 +20,17 @@ def prompt(number: int) -> str:
     return f"An image of house {number}, 256x256" if number % 2 else f'A narration saying "This is number {number}."'
 
 
-@pytest.fixture(scope="module")
-def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@pytest.fixture(scope="module", params=BACKINGS)
+def busy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that did nothing before."""
-    with Server(tmp_path_factory.mktemp("busy"), OFFLINE) as running:
-        yield running
+    folder = tmp_path_factory.mktemp("busy")
+    if request.param == "alone":
+        with Server(folder, OFFLINE) as running:
+            yield running
+    else:
+        postgres, s3 = request.getfixturevalue("postgres_server"), request.getfixturevalue("s3")
+        with server_and_worker(folder, postgres, s3) as running:
+            yield running
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +74,9 @@ def test_every_work_is_in_the_gallery_and_can_be_fetched(busy, hundred):
     assert {busy.get(asset["url"]).status for asset in made.values()} == {200}
 
 
-def test_every_generation_is_counted(busy, hundred):
+def test_every_request_is_counted(busy, hundred):
     numbers = busy.get("/metrics").body.decode().splitlines()
-    assert f'impresario_generations_total{{status="completed",stop_reason="answered"}} {MANY}.0' in numbers
+    assert f'impresario_http_requests_total{{method="POST",route="/generate",status="200"}} {MANY}.0' in numbers
 
 
 def test_nothing_is_logged_about_it(busy, hundred):

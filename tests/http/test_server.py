@@ -82,12 +82,12 @@ def test_a_generation_without_a_planner_fails_with_what_to_do(keyless):
 # ---- numbers ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_generation_is_counted(server):
+def test_a_generation_is_counted_where_it_is_made(alone):
     counted = {"status": "completed", "stop_reason": "answered"}
-    before = number(server, "impresario_generations_total", **counted)
-    generated(server)
-    assert number(server, "impresario_generations_total", **counted) == before + 1
-    assert number(server, "impresario_generation_seconds_count") >= before + 1
+    before = number(alone, "impresario_generations_total", **counted)
+    generated(alone)
+    assert number(alone, "impresario_generations_total", **counted) == before + 1
+    assert number(alone, "impresario_generation_seconds_count") >= before + 1
 
 
 def test_requests_are_counted_by_route_and_not_by_id(server):
@@ -255,8 +255,8 @@ def serve(server: Server, *arguments: str, **settings: str) -> subprocess.Comple
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "::"])
-def test_listening_to_everybody_without_keys_is_refused(server, tmp_path, address):
-    ended = serve(server, "--host", address, DATA_DIR=str(tmp_path))
+def test_listening_to_everybody_without_keys_is_refused(alone, tmp_path, address):
+    ended = serve(alone, "--host", address, DATA_DIR=str(tmp_path))
     assert (ended.returncode, "ALLOW_ANONYMOUS=true" in ended.stdout + ended.stderr) == (2, True)
     assert "Traceback" not in ended.stdout + ended.stderr
 
@@ -267,12 +267,12 @@ def test_listening_to_everybody_can_be_allowed(tmp_path: Path):
         assert running.get("/health", headers={"host": "media.example"}).status == 200
 
 
-def test_a_second_server_on_the_same_data_is_refused(server):
-    ended = serve(server)
+def test_a_second_server_on_the_same_data_is_refused(alone):
+    ended = serve(alone)
     said = ended.stdout + ended.stderr
-    assert (ended.returncode, f"Another Impresario works in {server.data_dir}" in said) == (2, True)
+    assert (ended.returncode, f"Another Impresario works in {alone.data_dir}" in said) == (2, True)
     assert ("Traceback" in said, "listens at" in said) == (False, False)
-    assert server.get("/health").status == 200
+    assert alone.get("/health").status == 200
 
 
 def test_a_form_on_another_site_cannot_post_here(server):
