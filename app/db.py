@@ -23,7 +23,7 @@ from alembic.config import Config
 from psycopg import sql
 from sqlalchemy.dialects import postgresql, sqlite
 
-from app.writer import Writer
+from app.writer import Writer, first_line
 
 log = logging.getLogger(__name__)
 
@@ -264,14 +264,18 @@ class Database:
     async def notifications(self, channel: str) -> AsyncIterator[str]:
         """What other processes tell on a channel of Postgres, for ever; connects again when the line breaks."""
         url = self._writing.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        heard = True
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
                     await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+                    heard = True
                     async for notice in connection.notifies():
                         yield notice.payload
             except psycopg.OperationalError as error:
-                log.warning("the database's notices are not heard, trying again: %s", error)
+                if heard:  # said once for each time that it goes away
+                    log.warning("the database's notices are not heard, trying again: %s", first_line(error))
+                heard = False
             await asyncio.sleep(1.0)
 
     async def migrate(self) -> None:

@@ -18,7 +18,7 @@ export const atWork = () => [...list.querySelectorAll('[data-status="running"]')
 export function stepOf(name, data) {
   const id = data.step_id;
   if (name === "tool.started") return { id, name: data.name, arguments: data.arguments, status: "running" };
-  if (name === "tool.progress") return { id, progress: data.progress, waiting: data.waiting };
+  if (name === "tool.progress") return { id, progress: data.progress, waiting: data.waiting, place: data.place };
   if (name === "tool.completed") return { id, name: data.name, status: "completed" };
   if (name === "tool.failed") return { id, name: data.name, status: "failed", error: data.error.message };
   return null;
@@ -30,7 +30,7 @@ export function showStep(step) {
   if (step.status) row.item.dataset.status = step.status;
   if (step.progress > 0) row.bar.value = step.progress;
   row.bar.hidden = row.item.dataset.status !== "running";
-  row.note.textContent = note(row.item.dataset.status, row.bar, step.waiting);
+  row.note.textContent = note(row.item.dataset.status, row.bar, step);
   row.why.textContent = step.error ?? "";
 }
 
@@ -51,8 +51,8 @@ function added(step) {
   return row;
 }
 
-function note(status, bar, waiting) {
+function note(status, bar, { waiting, place }) {
   if (status !== "running") return status === "completed" ? "done" : status;
   if (bar.hasAttribute("value")) return `${Math.round(bar.value * 100)}%`;
-  return waiting ? "in line" : "working";
+  return place ? `in line, ${place}.` : waiting ? "in line" : "working";
 }
