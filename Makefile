@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV = .venv/bin/uv
 BIN = .venv/bin
 
-.PHONY: demo serve test browser check format bench lock clean
+.PHONY: demo serve test browser check format bench crash-table kills lock clean
 
 demo: .venv/runtime
 	$(BIN)/impresario demo
@@ -34,6 +34,14 @@ format: .venv/dev
 # About ten minutes; `BENCH=--quick` takes two.
 bench: .venv/dev
 	$(BIN)/python -m benchmarks $(BENCH)
+
+# About two minutes; writes docs/crash-matrix.md.
+crash-table: .venv/dev
+	$(BIN)/python -m tests.e2e.crash_table
+
+# About half an hour; writes docs/kills.md. `KILLS=20` kills twenty times on each database instead of 200.
+kills: .venv/dev
+	KILLS=$(KILLS) $(BIN)/python -m tests.e2e.kills
 
 lock: .venv/bin/uv
 	$(UV) pip compile --upgrade --universal --generate-hashes --python-version 3.11 pyproject.toml -o requirements.lock -q

@@ -77,9 +77,9 @@ async def open_house(
         service = Service(parts, jobs, crew)
         sweep, retention = Sweep(parts, jobs), Retention(parts, service)
         stack.callback(stop_engine)
+        await crew.sign_in()  # before the engine listens: what nobody alive has is taken from who has it
         await launch_engine(settings, parts.executor)
         await retention.schedule()
-        await crew.sign_in()
         stack.push_async_callback(crew.sign_out)
         background(stack, crew.live())  # also while the gate closes, lest another process takes it for dead
         stack.push_async_callback(parts.gate.close, settings.shutdown_grace_s)

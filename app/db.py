@@ -23,7 +23,7 @@ from alembic.config import Config
 from psycopg import sql
 from sqlalchemy.dialects import postgresql, sqlite
 
-from app.writer import Writer, first_line
+from app.writer import Writer, first_line, is_passing
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,13 @@ T = TypeVar("T")
 MIGRATIONS = Path(__file__).parent / "migrations"
 READERS = 4
 """Threads that read. A read takes a fraction of a millisecond, so more would only take turns."""
+
+
+READ_PAUSES_S = (0.1, 0.4, 1.0, 1.5)
+ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
+"""A server that has vanished without a word is noticed within half a minute (libpq; milliseconds for the last one)."""
+LIMITS = ("idle_in_transaction_session_timeout = '10s'", "lock_timeout = '10s'")
+"""A process that was frozen in the middle of a transaction must not hold its locks against all the others."""
 
 
 class Utc(sa.TypeDecorator[dt.datetime]):
@@ -235,13 +242,31 @@ class Database:
         """
         return await self._writer.write(work)
 
+    async def insist(self, work: Callable[[sa.Connection], T], what: str) -> T:
+        """`write`, as long as the database is away: for what a vendor has answered, which is nowhere else."""
+        while True:
+            try:
+                return await self.write(work)
+            except sa.exc.SQLAlchemyError as error:
+                if not is_passing(error):
+                    raise
+                log.error("%s is not written down yet, trying on: %s", what, first_line(error))
+
     async def read(self, work: Callable[[sa.Connection], T]) -> T:
-        """Run `work`, which only reads; each of its queries sees what is committed by then."""
+        """Run `work`, which only reads; each of its queries sees what is committed by then. A database that refuses is
+        asked again for a few seconds."""
 
         def reading() -> T:
             with self._reading.connect() as connection:
                 return work(connection)
 
+        for pause_s in READ_PAUSES_S:
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._readers, reading)
+            except sa.exc.SQLAlchemyError as error:
+                if not is_passing(error):
+                    raise
+                await asyncio.sleep(pause_s)
         return await asyncio.get_running_loop().run_in_executor(self._readers, reading)
 
     async def rows(self, query: sa.Select[Any]) -> list[Mapping[str, Any]]:
@@ -309,14 +334,24 @@ def create_engine(target: sa.URL, *, read_only: bool) -> sa.Engine:
     """An engine for writing (transactions) or for reading (each query by itself)."""
     if target.get_backend_name() != "sqlite":
         options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "pool_size": READERS} if read_only else {}
-        if "connect_timeout" not in target.query:  # libpq would wait two minutes for a host that is silent
-            options["connect_args"] = {"connect_timeout": 10}
-        return sa.create_engine(target, pool_pre_ping=read_only, **options)
+        # libpq by itself would wait two minutes for a host that is silent
+        wanted = {"connect_timeout": 10, **ALIVE}
+        options["connect_args"] = {name: value for name, value in wanted.items() if name not in target.query}
+        engine = sa.create_engine(target, pool_pre_ping=read_only, **options)
+        sa.event.listen(engine, "connect", _limit_postgres)
+        return engine
     engine = sa.create_engine(target)
     sa.event.listen(engine, "connect", _prepare_sqlite)
     if not read_only:
         sa.event.listen(engine, "begin", _begin_immediate)
     return engine
+
+
+def _limit_postgres(connection: Any, record: Any) -> None:
+    with connection.cursor() as cursor:
+        for limit in LIMITS:
+            cursor.execute(f"SET {limit}")
+    connection.commit()
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:

@@ -25,7 +25,9 @@ MOST_AT_ONCE = 64
 PATIENCE_S = 60.0
 """How long a database that refuses (gone, full, locked) is tried again before its callers are told."""
 SQLITE_PASSING = {5, 6, 8, 10, 13, 14}  # BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN
-POSTGRES_PASSING = ("08", "40", "53", "57")  # connection, rollback (deadlock), resources, operator intervention
+POSTGRES_PASSING = ("08", "25006", "25P03", "40", "53", "55P03", "57", "58")
+"""Connection, a standby in place of the primary, idle in a transaction for too long, rollback (deadlock), resources, a
+lock not given, operator intervention, the system's own errors."""
 
 
 @dataclass
@@ -91,6 +93,8 @@ class Writer:
                         unit.result = unit.work(connection)
                 return
             except Exception as error:
+                if is_passing(error) and self._engine.dialect.name == "postgresql":
+                    self._engine.dispose()  # the next try may find another server at the same address
                 if is_passing(error) and time.monotonic() + pause_s < deadline:
                     log.warning("the database refuses, trying again in %.2g s: %s", pause_s, first_line(error))
                     time.sleep(pause_s)

@@ -123,6 +123,14 @@ class Process:
                 process.kill()
         self._process.wait()
 
+    def suspend(self) -> None:
+        """Let it sleep, as on a machine that hangs: nothing of it runs until `resume`."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on where it was."""
+        self._process.send_signal(signal.SIGCONT)
+
     def stop(self, timeout_s: float = 30.0) -> int:
         """Ask it to end, insist if it does not; returns the exit code."""
         if self._process.poll() is None:
@@ -184,7 +192,8 @@ class Worker(Process):
     command = log_name = "worker"
 
     def _is_ready(self) -> bool:
-        return b"works on generations" in self._log_file.read_bytes()[self._said_before :]
+        said = self._log_file.read_bytes()[self._said_before :]
+        return bool(re.search(rb"works on generations, \d+ at once", said))
 
 
 class Server(Process):

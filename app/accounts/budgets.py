@@ -28,6 +28,11 @@ UNSETTLED = ("reserved", "submitted", "unknown")
 # Built once: to build a statement takes longer than to run it.
 FIND = sa.select(calls).where(calls.c.id == sa.bindparam("which"))
 CHANGE = sa.update(calls).where(calls.c.id == sa.bindparam("which"))
+FROM_RESERVED = CHANGE.where(calls.c.state == "reserved")
+WITHOUT_JOB = CHANGE.where(calls.c.state.in_(("reserved", "unknown")), calls.c.ticket.is_(None))
+FROM_OPEN = CHANGE.where(calls.c.state.in_(("reserved", "submitted")))
+FROM_UNSETTLED = CHANGE.where(calls.c.state != "settled")
+UNLESS_MADE = CHANGE.where(sa.or_(calls.c.state != "settled", calls.c.result.is_(None), calls.c.error.is_not(None)))
 AT_ONCE = 500
 """Ids in one statement."""
 BLANK: Row = dict.fromkeys(calls.c.keys())
@@ -66,7 +71,11 @@ class Spending:
 
 
 class Budgets:
-    """Reserves before a call, settles or releases after it. What takes a connection runs inside `Database.write`."""
+    """Reserves before a call, settles or releases after it. What takes a connection runs inside `Database.write`.
+
+    What ends a call says whether it did. `facts` are further columns: `result` is what the call came to, so that a
+    replay gets the same without calling again.
+    """
 
     def __init__(self, db: Database, metrics: Metrics) -> None:
         self._db = db
@@ -141,34 +150,31 @@ class Budgets:
     def submitted(
         self, connection: sa.Connection, call_id: str, ticket: Mapping[str, Any], estimate_usd: Decimal | None
     ) -> Row:
-        """The vendor accepted a job; what that changes. `estimate_usd` replaces the reserve where the vendor said what
-        it will cost."""
+        """The vendor accepted a job; the receipt, which may have another job by now. `estimate_usd` replaces the
+        reserve where the vendor said what it will cost."""
         job_id = str(ticket["job_id"])[:255]
         values: dict[str, Any] = {"state": "submitted", "ticket": ticket, "job_id": job_id, "submitted_at": now()}
         if estimate_usd is not None:
             values["estimate_usd"] = estimate_usd
-        self._set(connection, call_id, values)
-        return values
+        self._set(connection, WITHOUT_JOB, call_id, values)
+        return self.found(connection, call_id)
 
     def settled(
         self, connection: sa.Connection, call_id: str, amount_usd: Decimal | None, source: str | None, **facts: Any
-    ) -> None:
+    ) -> bool:
         """The outcome is known. `source` says where the amount comes from: vendor, usage, estimate or reused."""
         values = {"state": "settled", "amount_usd": amount_usd, "amount_source": source, "settled_at": now()}
-        self._set(connection, call_id, {"error": None, **values, **facts})
+        change = FROM_UNSETTLED if facts.get("error") else UNLESS_MADE
+        return self._set(connection, change, call_id, {"error": None, **values, **facts})
 
-    def released(self, connection: sa.Connection, call_id: str, error: Mapping[str, Any]) -> None:
+    def released(self, connection: sa.Connection, call_id: str, error: Mapping[str, Any], **facts: Any) -> bool:
         """Definitely not accepted: nothing is owed."""
         values = {"state": "released", "amount_usd": Decimal(0), "error": error, "settled_at": now()}
-        self._set(connection, call_id, values)
+        return self._set(connection, FROM_OPEN, call_id, {**values, **facts})
 
-    def unknown(self, connection: sa.Connection, call_id: str, error: Mapping[str, Any]) -> None:
+    def unknown(self, connection: sa.Connection, call_id: str, error: Mapping[str, Any], **facts: Any) -> bool:
         """The request left and its outcome is lost: it may be owed."""
-        self._set(connection, call_id, {"state": "unknown", "error": error})
-
-    def remember(self, connection: sa.Connection, call_id: str, result: Mapping[str, Any]) -> None:
-        """Keep what the call came to, so that a replay gets the same without calling again."""
-        self._set(connection, call_id, {"result": result})
+        return self._set(connection, FROM_OPEN, call_id, {"state": "unknown", "error": error, **facts})
 
     def release_waiting(self, connection: sa.Connection, generation_id: str) -> None:
         """The generation ended: its calls that stand in line will not be made."""
@@ -181,7 +187,7 @@ class Budgets:
 
     def back_in_line(self, connection: sa.Connection, call_id: str, not_before: dt.datetime) -> None:
         """The vendor refused for now: nothing was accepted, and it may be sent again from that time on."""
-        self._set(connection, call_id, {"admitted_at": None, "not_before": not_before})
+        self._set(connection, FROM_RESERVED, call_id, {"admitted_at": None, "not_before": not_before})
 
     def recall(self, connection: sa.Connection, call_ids: Sequence[str], executor: str) -> None:
         """Put those of these calls back in line that are admitted, for generations that are still this process's."""
@@ -192,11 +198,14 @@ class Budgets:
             back = sa.update(calls).where(these, admitted, calls.c.generation_id.in_(mine))
             connection.execute(back, {"admitted_at": None})
 
-    def _set(self, connection: sa.Connection, call_id: str, values: Mapping[str, Any]) -> None:
-        if "state" in values:  # counted at the commit, because until then the same work may be run again
+    def _set(self, connection: sa.Connection, change: sa.Update, call_id: str, values: Mapping[str, Any]) -> bool:
+        """Whether it was for this process to say: another one, which took this one for dead, may have been faster, and
+        what it wrote stays."""
+        changed = bool(connection.execute(change, {**values, "which": call_id}).rowcount)
+        if changed and "state" in values:  # counted with the commit, because until then the work may be run again
             counter = self._metrics.calls.labels(values["state"])
             sa.event.listen(connection, "commit", lambda _: counter.inc())
-        connection.execute(CHANGE, {**values, "which": call_id})
+        return changed
 
     async def of_generations(self, generation_ids: Iterable[str]) -> list[Row]:
         """Every receipt of these generations, oldest first."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,10 +73,9 @@ class Lanes:
         connection: sa.Connection,
         lane: str,
         call_ids: Collection[str],
-        wanted: Callable[[str], bool] = lambda generation_id: True,
     ) -> dict[str, Place]:
-        """Let those of these calls leave whose turn it is, and say where the others stand. A call that no longer waits
-        has no place; one of a generation that is not `wanted` stays where it is."""
+        """Let those of these calls leave whose turn it is, and say where the others stand. A call that is over has no
+        place. The caller sees to it that they are its own."""
         if connection.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK_OF_LANES)))
         at, held_s = now(), self.held_s(lane)
@@ -86,7 +85,7 @@ class Lanes:
         leaving = []
         for position, call in enumerate(self._order(connection, lane, standing, at)):
             own_s = (call["not_before"] - at).total_seconds() if call["not_before"] is not None else 0.0
-            if position < room and own_s <= 0 and call["id"] in call_ids and wanted(call["generation_id"]):
+            if position < room and own_s <= 0 and call["id"] in call_ids:
                 leaving.append(call["id"])
                 places[call["id"]] = Place(0)
             else:

@@ -8,21 +8,29 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
+import time
+from collections.abc import Awaitable, Callable
 
 import sqlalchemy as sa
 from dbos import DBOS, SetWorkflowID
 
 from app.db import generations, now
 from app.telemetry import VERSION
+from app.writer import first_line
 
 from .claims import UNFINISHED, beat, forsaken, sign_in, sign_out
 from .events import CHANNEL
 from .parts import Parts
-from .workflows import Workflows
+from .workflows import APPLICATION_VERSION, Workflows
 
 log = logging.getLogger(__name__)
 
 QUEUE = "generations"
+PAGE = 100
+AT_ONCE = 8
+"""Runs begun anew side by side."""
+LEASED = 0.6
+"""The part of the time after which a silent process counts as dead, for which a beat lets it send paid requests."""
 TICKS = 5
 """Beats in the time after which a silent process counts as dead."""
 
@@ -36,6 +44,9 @@ class Crew:
         self._shared = parts.db.dialect == "postgresql"
         self._silent_s = parts.settings.worker_silent_s
         self._starting: set[str] = set()
+        self._looked_at = ""
+        self._beaten = time.monotonic()
+        self._quiet_until = 0.0
 
     # ---- runs ----
 
@@ -53,8 +64,9 @@ class Crew:
                 self._starting.discard(generation_id)
 
     async def _again(self, generation_id: str) -> None:
-        """Start a run anew, whatever the engine thinks has become of it."""
-        if generation_id not in self._parts.gate.runs():
+        """Start a run anew, whatever the engine thinks has become of it; not while a request of it is still on its way,
+        whose answer the new run would not know."""
+        if not self._parts.gate.busy(generation_id):
             await DBOS.delete_workflow_async(generation_id, delete_children=True)
             await self.launch(generation_id)
 
@@ -63,7 +75,10 @@ class Crew:
     async def sign_in(self) -> None:
         """Say that this process is there; on SQLite no other one can be."""
         executor, alone = self._parts.executor, not self._shared
+        began = time.monotonic()
         await self._parts.db.write(lambda connection: sign_in(connection, executor, VERSION, alone=alone))
+        if self._shared:
+            self._lease(began)
 
     async def take_up(self) -> None:
         """Begin with what was left: on SQLite all of it, on Postgres what nobody alive has."""
@@ -82,41 +97,65 @@ class Crew:
 
     async def live(self) -> None:
         """Beat, look after one's own, take over what others left; until cancelled."""
+        await asyncio.gather(
+            self._regularly(self._beat, "say that it lives"), self._regularly(self._look, "look after the work")
+        )
+
+    async def _regularly(self, work: Callable[[int], Awaitable[None]], what: str) -> None:
+        """Each by itself, so that much to take over does not keep this process from saying that it lives."""
         ticks = 0
         while True:
             await asyncio.sleep(self._silent_s / TICKS)
             ticks += 1
             try:
-                await self._tick(strays=ticks % TICKS == 0)
-            except sa.exc.SQLAlchemyError as error:
-                log.warning("the database does not answer: %s", error)
+                await work(ticks)
+            except Exception as error:  # whatever it is, the next time may go better
+                log.warning("this process could not %s: %s", what, first_line(error))
 
-    async def _tick(self, *, strays: bool) -> None:
-        parts = self._parts
-        if self._shared and not await parts.db.write(lambda connection: beat(connection, parts.executor)):
+    async def _beat(self, ticks: int) -> None:
+        if not self._shared:
+            return
+        parts, began = self._parts, time.monotonic()
+        if not await parts.db.write(lambda connection: beat(connection, parts.executor)):
             await self.sign_in()  # it was silent for so long that its row was cleared away
-        if parts.gate.closed:
+        self._lease(began)
+
+    def _lease(self, began: float) -> None:
+        """A beat that began then is written down. Who was silent for long cannot say who else is dead: perhaps the
+        database was away for everybody."""
+        if began - self._beaten > LEASED * self._silent_s:
+            self._quiet_until = time.monotonic() + self._silent_s
+        self._beaten = began
+        self._parts.gate.lease(LEASED * self._silent_s - (time.monotonic() - began))
+
+    async def _look(self, ticks: int) -> None:
+        if self._parts.gate.closed:
             return  # while it ends what it has begun it still lives, and takes nothing on
-        if self._shared:
+        if self._shared and time.monotonic() >= self._quiet_until:
             await self._take_over()
-        await parts.lanes.learn()
+        await self._parts.lanes.learn()
         await self._own()
-        if strays:
+        if ticks % TICKS == 0:
             await self._strays(self._silent_s)
 
     async def _take_over(self) -> None:
-        for generation_id in await self._parts.db.write(lambda connection: forsaken(connection, self._silent_s)):
+        orphans = await self._parts.db.write(lambda connection: forsaken(connection, self._silent_s))
+        for generation_id in orphans:
             log.warning("generation %s is taken over from a process that is gone", generation_id)
-            await self._again(generation_id)
+        for start in range(0, len(orphans), AT_ONCE):
+            await asyncio.gather(*map(self._again, orphans[start : start + AT_ONCE]))
 
     async def _own(self) -> None:
         """Leave what is no longer this process's own; take up what is and does not run (the database was away)."""
-        query = sa.select(generations.c.id, generations.c.status, generations.c.executor, generations.c.deleted_at)
         runs, executor = self._parts.gate.runs(), self._parts.executor
-        for row in await self._parts.db.rows(query.where(generations.c.id.in_(runs))) if runs else ():
-            another = row["executor"] is not None and row["executor"] != executor
-            if another or row["deleted_at"] is not None or row["status"] == "cancelled":
-                self._parts.gate.give_up(row["id"])
+        wanted = generations.c.deleted_at.is_(None) & (generations.c.status != "cancelled")
+        free = (generations.c.executor == executor) | generations.c.executor.is_(
+            None
+        )  # this run may be about to claim it
+        mine = sa.select(generations.c.id).where(wanted, free, generations.c.id.in_(runs))
+        kept = {row["id"] for row in await self._parts.db.rows(mine)} if runs else set()
+        for generation_id in set(runs) - kept:
+            self._parts.gate.give_up(generation_id)
         idle = generations.c.status.in_(UNFINISHED) & (generations.c.executor == executor)
         for row in await self._parts.db.rows(sa.select(generations.c.id).where(idle)):
             if row["id"] not in runs:
@@ -127,10 +166,14 @@ class Crew:
         by whoever was to take it over."""
         before = now() - dt.timedelta(seconds=older_than_s)
         lost = generations.c.status.in_(UNFINISHED) & generations.c.executor.is_(None)
-        query = sa.select(generations.c.id).where(lost, generations.c.created_at <= before).limit(100)
-        for row in await self._parts.db.rows(query):
+        query = sa.select(generations.c.id).where(lost, generations.c.created_at <= before).order_by(generations.c.id)
+        page = await self._parts.db.rows(query.where(generations.c.id > self._looked_at).limit(PAGE))
+        self._looked_at = page[-1]["id"] if len(page) == PAGE else ""  # the rest the next time, then from the beginning
+        for row in page:
             workflow = await DBOS.get_workflow_status_async(row["id"])
-            if workflow is None or workflow.status != "ENQUEUED":
+            queued = workflow is not None and workflow.status == "ENQUEUED"
+            # What another version of the engine's notes has queued nobody runs any more.
+            if not queued or workflow is None or workflow.app_version not in (None, APPLICATION_VERSION):
                 await self._again(row["id"])
 
     async def hear(self) -> None:

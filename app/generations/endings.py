@@ -89,14 +89,13 @@ class Endings:
         """Write down that a call came to nothing: `released`, `unknown`, or `settled` with what it cost."""
         budgets, result = self._parts.budgets, {"problem": dict(problem)}
 
-        def closing(connection: sa.Connection) -> None:
+        def closing(connection: sa.Connection) -> Json:
             if state == "released":
-                budgets.released(connection, call_id, problem)
+                changed = budgets.released(connection, call_id, problem, result=result)
             elif state == "unknown":
-                budgets.unknown(connection, call_id, problem)
+                changed = budgets.unknown(connection, call_id, problem, result=result)
             else:
-                budgets.settled(connection, call_id, amount, source, error=problem)
-            budgets.remember(connection, call_id, result)
+                changed = budgets.settled(connection, call_id, amount, source, error=problem, result=result)
+            return result if changed else budgets.found(connection, call_id)["result"] or result
 
-        await self._parts.db.write(closing)
-        return result
+        return await self._parts.db.insist(closing, f"the end of the call {call_id}")

@@ -89,8 +89,11 @@ class Events:
         self._poll_s = poll_s
         self.bell = Bell()
 
-    async def record(self, generation_id: str, work: Callable[[sa.Connection], T], *, ends: bool = False) -> T:
-        """Write something about one generation, in one transaction; it is announced once it is committed."""
+    async def record(
+        self, generation_id: str, work: Callable[[sa.Connection], T], *, ends: bool = False, insist: str = ""
+    ) -> T:
+        """Write something about one generation, in one transaction; it is announced once it is committed. `insist`
+        names what must not be given up, see `Database.insist`."""
         shared = self._db.dialect == "postgresql"
 
         def recording(connection: sa.Connection) -> T:
@@ -104,7 +107,7 @@ class Events:
             return result
 
         names = (generation_id, f"{generation_id}/end") if ends else (generation_id,)
-        result = await self._db.write(recording)
+        result = await (self._db.insist(recording, insist) if insist else self._db.write(recording))
         for name in names:
             self.bell.ring(name)
         return result
@@ -115,6 +118,18 @@ class Events:
         """Write an event; one with the same key of the same generation is there already after a replay and stays."""
         values = {"generation_id": generation_id, "key": key, "name": name, "data": data, "created_at": now()}
         self._db.insert_once(connection, events, values)
+
+    async def progress(self, generation_id: str, key: str, data: Mapping[str, Any]) -> None:
+        """Tell how far a step is, unless the generation has ended meanwhile."""
+
+        def telling(connection: sa.Connection) -> None:
+            running = sa.select(generations.c.id).where(
+                generations.c.id == generation_id, generations.c.status == "running"
+            )
+            if connection.execute(running).first() is not None:
+                self.add(connection, generation_id, "tool.progress", key, data)
+
+        await self.record(generation_id, telling)
 
     async def after(self, generation_id: str, last_id: int) -> list[Event]:
         """The events behind `last_id`, oldest first, at most a page of them."""

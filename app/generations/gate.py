@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine, Iterator
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -24,11 +25,33 @@ class Gate:
         self._closed = False
         self._inside: dict[asyncio.Task[Any], str] = {}
         self._runs: dict[str, asyncio.Task[Any]] = {}
+        self._leased_until: float | None = None
+        """None where this process is alone with its data."""
+        self._lease_news = asyncio.Event()
+
+    def lease(self, seconds: float) -> None:
+        """This process has said that it lives, so for so long nobody else takes its work over."""
+        self._leased_until = time.monotonic() + seconds
+        self._lease_news.set()
+
+    async def leased(self, still_mine: Callable[[], Awaitable[None]]) -> None:
+        """Before a paid request: wait until it is certain that nobody takes this process for dead. One that was frozen,
+        or cut off from the database, asks first whether the work is `still_mine`, which raises what it finds."""
+        if self._leased_until is None or time.monotonic() < self._leased_until:
+            return
+        while time.monotonic() >= self._leased_until:
+            self._lease_news.clear()
+            await self._lease_news.wait()
+        await still_mine()
 
     @property
     def closed(self) -> bool:
         """Whether this process is leaving, so that it takes nothing on any more."""
         return self._closed
+
+    def busy(self, generation_id: str) -> bool:
+        """Whether anything in this process works on a generation, if only a request on its way."""
+        return generation_id in self._runs or generation_id in self._inside.values()
 
     def runs(self) -> list[str]:
         """The generations this process works on."""

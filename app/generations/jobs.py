@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from app.accounts.budgets import Row
 from app.db import calls, generations, now, row_of
 from app.errors import StoreFailed
+from providers.catalogue import Model
 from providers.errors import ProviderError
 from providers.http import patiently
 from providers.types import Pending, Ticket, media_request
@@ -39,32 +40,39 @@ class Jobs:
         self._endings = endings
         self._pace = Pace()
 
-    async def accepted(self, row: Row, ticket: Ticket, *, found: bool = False) -> Row | None:
+    async def accepted(self, row: Row, ticket: Ticket) -> Row | None:
         """A vendor has the job: write its id down before anything else, and give the receipt. When nobody wants it any
-        more, stop it. None when it is another call's: one `found` at the vendor may be, and its own may have been found
-        by an equal call.
+        more, stop it. None when it is another call's: one found in the vendor's list may be, and its own may have been
+        found by an equal call.
         """
         shared = self._parts.registry.family(row["vendor"]).resubmittable  # equal requests have one and the same job
 
         def accepting(connection: sa.Connection) -> tuple[Row, bool] | None:
-            if found and connection.dialect.name == "postgresql":
+            query = sa.select(
+                generations.c.status, generations.c.deleted_at
+            )  # locked, so that a cancellation sees the job
+            of = row_of(connection, query.where(generations.c.id == row["generation_id"]).with_for_update())
+            if not shared and connection.dialect.name == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK_OF_JOBS)))
             same = sa.and_(calls.c.vendor == row["vendor"], calls.c.job_id == ticket.job_id, calls.c.id != row["id"])
             if not shared and connection.execute(sa.select(calls.c.id).where(same)).first() is not None:
                 return None
             data = ticket.model_dump(mode="json")
-            changed = self._parts.budgets.submitted(connection, row["id"], data, ticket.estimated_cost_usd)
-            query = sa.select(generations.c.status, generations.c.deleted_at)
-            of = row_of(connection, query.where(generations.c.id == row["generation_id"]))
-            return {**row, **changed}, of is not None and of["status"] != "cancelled" and of["deleted_at"] is None
+            receipt = self._parts.budgets.submitted(connection, row["id"], data, ticket.estimated_cost_usd)
+            return receipt, of is not None and of["status"] != "cancelled" and of["deleted_at"] is None
 
-        written = await self._parts.db.write(accepting)
+        said = f"{row['vendor']}'s job {ticket.job_id} of the call {row['id']}"
+        written = await self._parts.db.insist(accepting, said)
         if written is None:
             return None
         receipt, wanted = written
-        if wanted:
+        if receipt["job_id"] != ticket.job_id[:255]:
+            log.error("%s, but that has %s by now; it is stopped", said, receipt["job_id"])
+            await self._stop(row, ticket)
+        elif wanted:
             return receipt
-        await self.cancel(receipt)
+        else:
+            await self.cancel(receipt)
         return await self._parts.budgets.get(row["id"])
 
     async def collect(self, row: Row) -> Json:
@@ -82,8 +90,8 @@ class Jobs:
         shown, failures = -1.0, 0
         key = f"{row['vendor']}/{row['model']}"
         usual = (family.poll_every_s, family.least_poll_s)
-        await asyncio.sleep(self._pace.first_s(key, now().timestamp() - begun, *usual))
-        while (elapsed_s := now().timestamp() - begun) < limit_s:
+        await asyncio.sleep(min(self._pace.first_s(key, now().timestamp() - begun, *usual), limit_s))
+        while True:  # asked at least once, because it may be done since before a crash
             state = await self.ask(row)  # may be torn: the job can be asked again, and what it made is written at once
             if isinstance(state, dict):
                 return state
@@ -91,9 +99,11 @@ class Jobs:
                 shown, failures = await self._show(row, state, shown), 0
             else:
                 failures += 1
+            if (elapsed_s := now().timestamp() - begun) >= limit_s:
+                break
             pause_s = self._pace.pause_s(key, elapsed_s, *usual)
             pause_s = max(pause_s, min(0.25 * 2**failures, MAX_PAUSE_S)) if failures else pause_s
-            await asyncio.sleep(min(pause_s, max(limit_s - elapsed_s, 0.0)))
+            await asyncio.sleep(min(pause_s, limit_s - elapsed_s))
         return {
             "problem": {
                 "code": "deadline",
@@ -129,23 +139,24 @@ class Jobs:
             return shown
         data = {"step_id": row["step_id"], "progress": round(progress, 3), "waiting": state.waiting}
         key = f"{row['id']}:progress:{int(progress / PROGRESS_STEP)}"
-        generation_id, events = row["generation_id"], self._parts.events
-        await events.record(
-            generation_id, lambda connection: events.add(connection, generation_id, "tool.progress", key, data)
-        )
+        await self._parts.events.progress(row["generation_id"], key, data)
         return progress
 
     async def cancel(self, receipt: Row) -> None:
         """Stop a job at its vendor. What it has cost until then is not known, unless the vendor refunds it silently."""
-        ticket = Ticket.model_validate(receipt["ticket"])
+        model = await self._stop(receipt, Ticket.model_validate(receipt["ticket"]))
+        if model is not None:
+            amount = Decimal(0) if "free" in model.capabilities else None
+            problem = {"code": "cancelled", "message": "The work was cancelled."}
+            source = "vendor" if amount is not None else None
+            await self._endings.close(receipt["id"], "settled", problem, amount, source)
+
+    async def _stop(self, row: Row, ticket: Ticket) -> Model | None:
+        """Tell the vendor; the model that was stopped, None when it could not be."""
         try:
-            family, model = self._endings.sellers(receipt)
+            family, model = self._endings.sellers(row)
             await patiently(lambda: family.cancel(ticket), max_wait_s=self._parts.settings.vendor_max_wait_s)
         except ProviderError as error:
-            log.warning("%s: job %s could not be cancelled: %s", receipt["vendor"], ticket.job_id, error)
-            return
-        if (await self._parts.budgets.get(receipt["id"]))["state"] != "submitted":
-            return  # it ended meanwhile, and what it cost is known
-        amount = Decimal(0) if "free" in model.capabilities else None
-        problem = {"code": "cancelled", "message": "The work was cancelled."}
-        await self._endings.close(receipt["id"], "settled", problem, amount, "vendor" if amount is not None else None)
+            log.warning("%s: job %s could not be cancelled: %s", row["vendor"], ticket.job_id, error)
+            return None
+        return model

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -25,7 +26,9 @@ from providers.errors import DownloadFailed, DownloadRefused, JobLost, Malformed
 from providers.types import Done, MediaRequest, Output, SpeechRequest, Ticket, Usage
 
 from .journal import add_warnings
-from .parts import Parts
+from .parts import Parts, plain
+
+log = logging.getLogger(__name__)
 
 DOWNLOAD_TRIES = 3
 STORE_TRIES = 20
@@ -113,6 +116,9 @@ class Keeper:
             query = sa.select(generations.c.owner, generations.c.status, generations.c.deleted_at)
             found = row_of(connection, query.where(generations.c.id == generation_id).with_for_update())
             wanted = found is not None and found["deleted_at"] is None
+            kept = facts if wanted else {"usage": facts["usage"], "request": None}
+            if not self._parts.budgets.settled(connection, call_id, amount, source, **kept):
+                return True  # another process was faster: the same works, under the same ids
             if found is not None and wanted:
                 for values in works:
                     self._parts.records.add(connection, {**values, "owner": found["owner"]})
@@ -121,13 +127,15 @@ class Keeper:
                         self._parts.events.add(connection, generation_id, "asset.created", values["id"], data)
                 if found["status"] in ("completed", "failed"):
                     add_late(connection, receipt, [values["id"] for values in works])
-            kept = facts if wanted else {"usage": facts["usage"], "request": None}
-            self._parts.budgets.settled(connection, call_id, amount, source, **kept)
             return wanted
 
-        if not await self._parts.events.record(generation_id, recording):
+        said = f"{receipt['model']}'s work for the call {call_id}"
+        if not await self._parts.events.record(generation_id, recording, insist=said):
             for values in works:
-                await self._parts.store.forget(values["id"])
+                try:
+                    await self._parts.store.forget(values["id"])
+                except StoreFailed as error:
+                    log.warning("%s of a deleted generation is left in the store: %s", values["id"], error)
         return result
 
     async def again(self, receipt: Row) -> Json:
@@ -184,7 +192,7 @@ def asset_values(
         "provider": receipt["vendor"],
         "model": receipt["model"],
         "prompt": request.text if isinstance(request, SpeechRequest) else request.prompt,
-        "revised_prompt": done.revised_prompt,
+        "revised_prompt": plain(done.revised_prompt),
         "voice": request.voice if isinstance(request, SpeechRequest) else None,
         "parameters": {name: value for name, value in frozen.items() if name not in said},
         "cost_usd": share,

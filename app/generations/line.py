@@ -6,6 +6,7 @@ A call that waits has not left, also after a crash; so it may be sent then, wher
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -66,6 +67,7 @@ class Line:
         self._executor = executor
         self._max_wait_s = max_wait_s
         self._waiting: dict[str, dict[str, Waiting]] = {}
+        self._joined: dict[str, asyncio.Event] = {}
         self._unsent: set[str] = set()
         self._porters: dict[str, asyncio.Task[None]] = {}
 
@@ -94,12 +96,13 @@ class Line:
 
         `send` calls the vendor and writes down what came of it (None: it is in line again); `refused` writes down a
         failure that will not pass.
-        Raises Conflict when the generation is cancelled while it waits.
+        Raises Conflict when the generation is cancelled while it waits, Deposed when another process has it.
         """
         patience = Patience(self._max_wait_s)
         while True:
             if not admitted:
                 await self._turn(call)
+            await self._gate.leased(partial(self._still_mine, call.generation_id))
             if not self._gate.closed:
                 self.forget(call.call_id)
             attempt = self._attempt(call, send, refused, patience)
@@ -107,6 +110,9 @@ class Line:
             if outcome is not None:
                 return outcome
             admitted = False
+
+    async def _still_mine(self, generation_id: str) -> None:
+        await self._db.read(lambda connection: check(connection, generation_id, self._executor))
 
     async def _attempt(
         self,
@@ -132,6 +138,8 @@ class Line:
         call.turn = asyncio.get_running_loop().create_future()
         waiting = self._waiting.setdefault(call.lane, {})
         waiting[call.call_id] = call
+        if (joined := self._joined.get(call.lane)) is not None:
+            joined.set()
         if call.lane not in self._porters:
             self._porters[call.lane] = asyncio.create_task(self._let_through(call.lane))
         try:
@@ -146,48 +154,55 @@ class Line:
     async def _let_through(self, lane: str) -> None:
         """Look again and again whose turn it is, for all calls of this process that wait in a lane, while any does."""
         try:
-            while waiting := dict(self._waiting[lane]):
+            while (waiting := dict(self._waiting[lane])) and not self._gate.closed:
                 self._unsent.update(waiting)
                 try:
-                    places = await self._db.write(partial(self._admit, lane=lane, waiting=waiting))
-                    await self._tell(waiting, places)
-                except Exception as error:  # the database: each caller is told
-                    for call in waiting.values():
+                    places, refused = await self._db.write(partial(self._admit, lane=lane, waiting=waiting))
+                    await self._tell(waiting, places, refused)
+                except Exception as error:  # the database: each caller is told, those too that have come meanwhile
+                    for call in self._waiting[lane].values():
                         settle(call.turn, error)
                     return
                 soonest = min((place.wait_s for place in places.values() if place.place), default=0.0)
-                await asyncio.sleep(min(max(soonest, LOOK_S), 5.0))
+                await self._pause(lane, min(max(soonest, LOOK_S), 5.0))
         finally:
             del self._porters[lane]
 
-    def _admit(self, connection: sa.Connection, lane: str, waiting: dict[str, Waiting]) -> dict[str, Place]:
-        def wanted(generation_id: str) -> bool:
+    async def _pause(self, lane: str, seconds: float) -> None:
+        """Until the next look is worth while: so long, or until another call joins, which may have room at once."""
+        joined = self._joined[lane] = asyncio.Event()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(joined.wait(), seconds)
+
+    def _admit(
+        self, connection: sa.Connection, lane: str, waiting: dict[str, Waiting]
+    ) -> tuple[dict[str, Place], dict[str, Exception]]:
+        """The places of those that wait, and what there is to say to those of generations that are not, or no longer,
+        this process's to work on: another one may have let their calls through, and sent them."""
+        refused: dict[str, Exception] = {}
+        for call_id, call in waiting.items():
             try:
-                check(connection, generation_id, self._executor)
-            except (Conflict, Deposed):  # its run will be told, and leave
-                return False
-            return True
+                check(connection, call.generation_id, self._executor)
+            except (Conflict, Deposed) as error:
+                refused[call_id] = error
+        return self._lanes.admit(connection, lane, waiting.keys() - refused.keys()), refused
 
-        return self._lanes.admit(connection, lane, list(waiting), wanted)
-
-    async def _tell(self, waiting: dict[str, Waiting], places: dict[str, Place]) -> None:
+    async def _tell(self, waiting: dict[str, Waiting], places: dict[str, Place], refused: dict[str, Exception]) -> None:
+        news = []
         for call_id, call in waiting.items():
             place = places.get(call_id)
             if place is None:
-                settle(call.turn, Conflict("The generation was cancelled."))
+                settle(call.turn, refused.get(call_id) or Conflict("The generation was cancelled."))
             elif place.place == 0:
                 settle(call.turn, None)
             elif not call.shown or place.place < min(call.shown, max(TOLD_EACH + 1, call.shown // 2 + 1)):
                 call.shown = place.place
-                await self._show(call)
+                news.append(self._show(call))
+        await asyncio.gather(*news)
 
     async def _show(self, call: Waiting) -> None:
         data = {"step_id": call.step_id, "progress": 0.0, "waiting": True, "place": call.shown}
-        key = f"{call.call_id}:place:{call.shown}"
-        await self._events.record(
-            call.generation_id,
-            lambda connection: self._events.add(connection, call.generation_id, "tool.progress", key, data),
-        )
+        await self._events.progress(call.generation_id, f"{call.call_id}:place:{call.shown}", data)
 
 
 def settle(turn: asyncio.Future[None], error: Exception | None) -> None:

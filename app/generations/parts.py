@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from app.accounts.budgets import Budgets
 from app.accounts.lanes import Lanes
@@ -22,6 +22,8 @@ from providers.registry import Registry
 from .events import Events
 from .gate import Gate
 from .line import Line
+
+T = TypeVar("T", str, str | None)
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,13 @@ def problem_of(error: Exception) -> dict[str, Any]:
         late = {"timed_out": True} if is_timeout(error) else {}
         refused = isinstance(error, ProviderError) and error.elsewhere and error.charged is False
         elsewhere = {"elsewhere": True} if refused else {}
-        return {"code": error.code, "message": str(error), **late, **elsewhere}
+        return {"code": error.code, "message": plain(str(error)), **late, **elsewhere}
     return {"code": "internal_error", "message": f"An internal error happened ({type(error).__name__})."}
+
+
+def plain(text: T) -> T:
+    """A vendor's words without the one character Postgres does not take."""
+    return text.replace("\x00", "") if isinstance(text, str) else text
 
 
 def is_timeout(error: BaseException) -> bool:

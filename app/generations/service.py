@@ -123,8 +123,10 @@ class Service:
             return new
 
         new = await self._parts.events.record(generation_id, starting)
-        if not new and idempotency_key is not None:  # a request with the same key was faster
-            return cast(str, await self._by_key(owner, idempotency_key, digest)), False
+        if not new and idempotency_key is not None:
+            found = cast(str, await self._by_key(owner, idempotency_key, digest))
+            if found != generation_id:  # a request with the same key was faster
+                return found, False
         await self._crew.launch(generation_id)
         return generation_id, True
 

@@ -15,7 +15,6 @@ from app.accounts.budgets import Budgets, Row
 from app.db import assets, calls, events, generations, now, rows_of, steps, workers
 from app.errors import AppError
 from app.settings import Settings
-from providers.errors import ProviderError
 
 from .claims import UNFINISHED, living
 from .jobs import Jobs
@@ -55,8 +54,8 @@ class Sweep:
 
     async def once(self) -> None:
         """Everything there is to do now."""
-        await self._late()
         await self._parts.db.write(self._leftovers)
+        await self._late()
         for row in await self._parts.db.rows(sa.select(generations.c.id).where(generations.c.deleted_at.is_not(None))):
             try:
                 await purge(self._parts, row["id"])
@@ -76,17 +75,17 @@ class Sweep:
         )
         for row in await self._parts.db.rows(query):
             try:
-                if row["of"] in (None, "cancelled") or row["deleted"] is not None:
-                    await self._jobs.cancel(row)
-                elif (now() - row["submitted_at"]).total_seconds() > LATE_S:
+                if (now() - row["submitted_at"]).total_seconds() > LATE_S:
                     await self._parts.db.write(partial(self._give_up, row=row))
+                elif row["of"] in (None, "cancelled") or row["deleted"] is not None:
+                    await self._jobs.cancel(row)
                 else:
                     await self._jobs.ask(row)  # what it has made meanwhile goes where it belongs
-            except (ProviderError, AppError) as error:  # its model or its vendor is gone from here; the others go on
+            except Exception as error:  # its model or vendor is gone, or its row is no good; the others go on
                 log.warning("job %s could not be looked after: %s", row["job_id"], error)
 
     def _give_up(self, connection: sa.Connection, row: Row) -> None:
-        problem = {"code": "deadline", "message": "The vendor did not finish this job within a day."}
+        problem = {"code": "deadline", "message": "What became of this job could not be found out within a day."}
         self._parts.budgets.unknown(connection, row["id"], problem)
 
     # ---- rows ----
@@ -100,6 +99,7 @@ class Sweep:
         gone = ~sa.select(generations.c.id).where(generations.c.id == calls.c.generation_id).exists()
         worded = sa.or_(*(calls.c[name].is_not(None) for name in ("request", "result", "error", "warnings")))
         words = {"request": None, "result": None, "error": None, "warnings": None}
+        connection.execute(sa.delete(workers).where(workers.c.seen_at < now() - dt.timedelta(seconds=LATE_S)))
         connection.execute(sa.update(calls).where(gone, worded, calls.c.state != "submitted").values(**words))
         for table in (steps, events):
             left = ~sa.select(generations.c.id).where(generations.c.id == table.c.generation_id).exists()

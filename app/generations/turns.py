@@ -69,7 +69,7 @@ class Turns:
     async def complete(self, turn: Turn) -> Json:
         """`{"reply": ...}` or `{"problem": ...}`, as plain JSON; the same again when asked again after a crash."""
         intent = self._intent(turn)
-        if (admitted := self._parts.lanes.free(intent.lane)) and not turn.again:
+        if admitted := self._parts.lanes.free(intent.lane) and not turn.again:
             self._parts.line.expect(f"{turn.step_id}.1")
 
         def reserving(connection: sa.Connection) -> tuple[str, bool, Json | None]:
@@ -153,10 +153,15 @@ class Turns:
         source = "usage" if reply.cost_usd is not None else None
 
         def settling(connection: sa.Connection) -> None:
-            parts.budgets.settled(connection, call_id, reply.cost_usd, source, usage=usage, result=result)
-            turn.closing(connection, result)
+            taken_again = (
+                parts.budgets.found(connection, call_id)["state"] != "reserved"
+            )  # by who took this one for dead
+            kept = {} if taken_again else {"result": result}
+            parts.budgets.settled(connection, call_id, reply.cost_usd, source, usage=usage, **kept)
+            if not taken_again:
+                turn.closing(connection, result)
 
-        await parts.events.record(turn.generation_id, settling)
+        await parts.events.record(turn.generation_id, settling, insist=f"the answer to the call {call_id}")
         return result
 
     async def _failed(self, turn: Turn, call_id: str, error: ProviderError | AppError) -> Json:
@@ -166,11 +171,11 @@ class Turns:
 
         def closing(connection: sa.Connection) -> None:
             budgets = self._parts.budgets
-            (budgets.released if released else budgets.unknown)(connection, call_id, outcome["problem"])
-            budgets.remember(connection, call_id, outcome)
-            turn.closing(connection, outcome)
+            end = budgets.released if released else budgets.unknown
+            if end(connection, call_id, outcome["problem"], result=outcome):
+                turn.closing(connection, outcome)
 
-        await self._parts.events.record(turn.generation_id, closing)
+        await self._parts.events.record(turn.generation_id, closing, insist=f"the end of the call {call_id}")
         return outcome
 
     async def _images(self, turn: Turn) -> dict[str, Media]:

@@ -23,6 +23,7 @@ from app.agent.history import Answer
 from app.db import generations, now
 from app.errors import AppError
 from app.tools.base import InvalidArguments
+from app.writer import first_line, is_passing
 from providers.errors import ProviderError
 from providers.types import ChatReply, Message, ToolCall
 
@@ -73,12 +74,12 @@ class Workflows(DBOSConfiguredInstance):
             await self._finish(generation_id, stop)
         except Deposed as error:
             raise asyncio.CancelledError from error  # to the engine it is not over
-        except sa.exc.SQLAlchemyError as error:
-            log.error("generation %s waits for the database: %s", generation_id, error)
-            raise asyncio.CancelledError from error  # and is taken up again, see Crew
         except StepFailed as failure:
             await self.fail(generation_id, failure.problem)
         except Exception as error:
+            if is_passing(error):
+                log.error("generation %s waits for the database: %s", generation_id, first_line(error))
+                raise asyncio.CancelledError from error  # and is taken up again, see Crew
             log.exception("generation %s failed for an unforeseen reason", generation_id)
             await self.fail(generation_id, problem_of(error))
 
@@ -198,7 +199,7 @@ class Workflows(DBOSConfiguredInstance):
             tool = self._parts.toolbox.get(call.name, self._parts.registry.catalogue)
             context = ToolContext(self._parts, self.works, frame, step)
             result = await tool.run(tool.parse(call.arguments), context)
-        except (Deposed, sa.exc.SQLAlchemyError):
+        except Deposed:
             raise
         except StepFailed as failure:
             return await journal.tool_failed(frame, step, call, failure.problem)
@@ -206,6 +207,8 @@ class Workflows(DBOSConfiguredInstance):
             problem = {"code": "invalid_arguments", "message": str(error)}
             return await journal.tool_failed(frame, step, call, problem)
         except Exception as error:
+            if is_passing(error):
+                raise
             if not isinstance(error, ProviderError | AppError):
                 log.exception("tool %s failed for an unforeseen reason", call.name)
             return await journal.tool_failed(frame, step, call, problem_of(error))

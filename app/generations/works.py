@@ -80,7 +80,7 @@ class Works:
         try:
             model = self._endings.model(order.request.model)
             intent = await self._intent(frame, step_id, call_id, order, model)
-            if (admitted := self._parts.lanes.free(intent.lane)) and not frame.again:
+            if admitted := self._parts.lanes.free(intent.lane) and not frame.again:
                 self._parts.line.expect(call_id)
             row, new = await self._parts.db.write(lambda connection: self._reserve(connection, frame, intent, admitted))
             if row["amount_source"] == "reused" and row["result"] is None:
@@ -238,7 +238,7 @@ class Works:
                 if found is None:
                     return await self._endings.close(row["id"], "unknown", problem)
                 for ticket in found:
-                    if (job := await self.jobs.accepted(row, ticket, found=True)) is not None:
+                    if (job := await self.jobs.accepted(row, ticket)) is not None:
                         return {"job": job}
         except (ProviderError, AppError) as error:
             log.warning("%s: could not be asked about a lost request: %s", row["vendor"], error)

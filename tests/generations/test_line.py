@@ -9,8 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from app.accounts.lanes import Lanes
-from app.db import generations
+from app.db import calls, generations, now
 from app.errors import Conflict
+from app.generations.claims import Deposed
 from app.generations.line import Line, Waiting
 from app.generations.parts import Parts
 from providers.catalogue import Lane
@@ -103,12 +104,36 @@ async def test_call_of_a_cancelled_generation_is_not_sent(parts):
         await narrow(parts).through(call, Vendor().send, never, admitted=False)
 
 
-async def test_call_of_a_generation_that_another_process_has_stays_where_it_is(parts):
-    change = sa.update(generations).where(generations.c.id == "gen_2").values(executor="worker_2")
-    await parts.db.write(lambda connection: connection.execute(change))
-    theirs = await waits(parts, "call_1", "gen_2")
-    waiting = asyncio.create_task(narrow(parts).through(theirs, Vendor().send, never, admitted=False))
-    while not theirs.shown:
-        await asyncio.sleep(0.01)
-    assert (await parts.budgets.get("call_1"))["admitted_at"] is None
-    waiting.cancel()
+@pytest.mark.parametrize("admitted", [False, True], ids=["waiting", "let-through-by-the-other"])
+async def test_call_of_a_generation_that_another_process_has_is_not_sent(parts, admitted):
+    call, vendor = await waits(parts, "call_1"), Vendor()
+    taken = sa.update(generations).values(executor="worker_2")
+    await parts.db.write(lambda connection: connection.execute(taken))
+    if admitted:
+        let_through = sa.update(calls).values(admitted_at=now())
+        await parts.db.write(lambda connection: connection.execute(let_through))
+    with pytest.raises(Deposed):
+        await narrow(parts).through(call, vendor.send, never, admitted=False)
+    assert not vendor.asked.is_set()
+
+
+async def test_call_that_joins_while_the_database_is_away_is_told_too(parts):
+    line, first, second = narrow(parts), await waits(parts, "call_1"), await waits(parts, "call_2")
+    both = [asyncio.create_task(line.through(call, Vendor().send, never, admitted=False)) for call in (first, second)]
+    await asyncio.sleep(0)
+    await parts.db.write(lambda connection: connection.exec_driver_sql("DROP TABLE calls"))
+    outcomes = await asyncio.wait_for(asyncio.gather(*both, return_exceptions=True), 10)
+    assert {isinstance(outcome, sa.exc.SQLAlchemyError) for outcome in outcomes} == {True}
+
+
+async def test_process_that_was_silent_for_too_long_asks_before_it_sends(parts):
+    line, vendor, call = narrow(parts), Vendor(), await waits(parts, "call_1")
+    parts.gate.lease(-1)
+    sending = asyncio.create_task(line.through(call, vendor.send, never, admitted=True))
+    await asyncio.sleep(0.05)
+    taken = sa.update(generations).values(executor="worker_2")
+    await parts.db.write(lambda connection: connection.execute(taken))
+    parts.gate.lease(60)
+    with pytest.raises(Deposed):
+        await sending
+    assert not vendor.asked.is_set()
