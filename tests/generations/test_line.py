@@ -1,6 +1,7 @@
 """The line: who waits is let through in turn, and what has not left when the process leaves is known."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -76,10 +77,13 @@ async def test_call_that_left_is_not_among_the_unsent(parts):
 
 
 async def test_call_that_was_let_through_when_the_process_left_is_among_the_unsent(parts):
-    line, vendor, call = narrow(parts), Vendor(), await waits(parts, "call_1")
+    line, vendor, call, free = narrow(parts), Vendor(), await waits(parts, "call_1"), threading.Event()
+    busy = asyncio.create_task(parts.db.write(lambda connection: free.wait(30)))
     sending = asyncio.create_task(line.through(call, vendor.send, never, admitted=False))
-    await asyncio.sleep(0)  # in line, and not let through yet
+    await asyncio.sleep(0.05)  # it is about to be let through
     await parts.gate.close(0)
+    free.set()
+    await busy
     while (await parts.budgets.get("call_1"))["admitted_at"] is None:
         await asyncio.sleep(0.01)
     sending.cancel()
