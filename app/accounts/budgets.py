@@ -33,6 +33,9 @@ WITHOUT_JOB = CHANGE.where(calls.c.state.in_(("reserved", "unknown")), calls.c.t
 FROM_OPEN = CHANGE.where(calls.c.state.in_(("reserved", "submitted")))
 FROM_UNSETTLED = CHANGE.where(calls.c.state != "settled")
 UNLESS_MADE = CHANGE.where(sa.or_(calls.c.state != "settled", calls.c.result.is_(None), calls.c.error.is_not(None)))
+IN_LINE = sa.select(calls.c.id).where(
+    calls.c.generation_id == sa.bindparam("which"), calls.c.state == "reserved", calls.c.admitted_at.is_(None)
+)
 AT_ONCE = 500
 """Ids in one statement."""
 BLANK: Row = dict.fromkeys(calls.c.keys())
@@ -149,15 +152,14 @@ class Budgets:
 
     def submitted(
         self, connection: sa.Connection, call_id: str, ticket: Mapping[str, Any], estimate_usd: Decimal | None
-    ) -> Row:
-        """The vendor accepted a job; the receipt, which may have another job by now. `estimate_usd` replaces the
-        reserve where the vendor said what it will cost."""
+    ) -> Row | None:
+        """The vendor accepted a job: what that changes, None when the receipt has another job by now. `estimate_usd`
+        replaces the reserve where the vendor said what it will cost."""
         job_id = str(ticket["job_id"])[:255]
         values: dict[str, Any] = {"state": "submitted", "ticket": ticket, "job_id": job_id, "submitted_at": now()}
         if estimate_usd is not None:
             values["estimate_usd"] = estimate_usd
-        self._set(connection, WITHOUT_JOB, call_id, values)
-        return self.found(connection, call_id)
+        return values if self._set(connection, WITHOUT_JOB, call_id, values) else None
 
     def settled(
         self, connection: sa.Connection, call_id: str, amount_usd: Decimal | None, source: str | None, **facts: Any
@@ -166,6 +168,17 @@ class Budgets:
         values = {"state": "settled", "amount_usd": amount_usd, "amount_source": source, "settled_at": now()}
         change = FROM_UNSETTLED if facts.get("error") else UNLESS_MADE
         return self._set(connection, change, call_id, {"error": None, **values, **facts})
+
+    def answered(
+        self, connection: sa.Connection, call_id: str, amount_usd: Decimal | None, source: str | None, **facts: Any
+    ) -> bool:
+        """A model turn was answered; False when another process, which took this one for dead, has taken it again: then
+        only what it cost is written down."""
+        values = {"state": "settled", "amount_usd": amount_usd, "amount_source": source, "settled_at": now()}
+        if self._set(connection, FROM_RESERVED, call_id, {**values, **facts}):
+            return True
+        self.settled(connection, call_id, amount_usd, source, usage=facts.get("usage"))
+        return False
 
     def released(self, connection: sa.Connection, call_id: str, error: Mapping[str, Any], **facts: Any) -> bool:
         """Definitely not accepted: nothing is owed."""
@@ -178,10 +191,7 @@ class Budgets:
 
     def release_waiting(self, connection: sa.Connection, generation_id: str) -> None:
         """The generation ended: its calls that stand in line will not be made."""
-        in_line = sa.select(calls.c.id).where(
-            calls.c.generation_id == generation_id, calls.c.state == "reserved", calls.c.admitted_at.is_(None)
-        )
-        for call_id in connection.execute(in_line).scalars().all():
+        for call_id in connection.execute(IN_LINE, {"which": generation_id}).scalars().all():
             over = {"code": "cancelled", "message": "The generation ended before this call was made."}
             self.released(connection, call_id, over)
 

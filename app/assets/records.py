@@ -53,6 +53,8 @@ class Records:
 
     async def of_generations(self, generation_ids: Sequence[str]) -> dict[str, list[Row]]:
         """The assets of several generations, each list in the order in which they were asked for."""
+        if not generation_ids:
+            return {}
         query = sa.select(assets).where(assets.c.generation_id.in_(generation_ids))
         query = query.order_by(assets.c.call_id, assets.c.id)
         grouped: dict[str, list[Row]] = {generation_id: [] for generation_id in generation_ids}

@@ -34,6 +34,14 @@ AFTER = (
     .order_by(events.c.id)
     .limit(PAGE)
 )
+END = (
+    sa.select(sa.func.count(), sa.func.min(sa.case((events.c.name.in_(TERMINAL), events.c.id))))
+    .select_from(events)
+    .where(events.c.generation_id == sa.bindparam("which"))
+)
+RUNNING = sa.select(generations.c.id).where(
+    generations.c.id == sa.bindparam("which"), generations.c.status == "running"
+)
 CHANNEL = "impresario_events"
 """Postgres tells the other processes of news here; the payload is what rings, see `Bell`."""
 
@@ -123,10 +131,7 @@ class Events:
         """Tell how far a step is, unless the generation has ended meanwhile."""
 
         def telling(connection: sa.Connection) -> None:
-            running = sa.select(generations.c.id).where(
-                generations.c.id == generation_id, generations.c.status == "running"
-            )
-            if connection.execute(running).first() is not None:
+            if connection.execute(RUNNING, {"which": generation_id}).first() is not None:
                 self.add(connection, generation_id, "tool.progress", key, data)
 
         await self.record(generation_id, telling)
@@ -142,16 +147,15 @@ class Events:
 
     async def over(self, generation_id: str, last_id: int = 2**62) -> bool:
         """Whether the event that ends the generation is among those up to `last_id`, or the generation is gone."""
-        end = sa.case((events.c.name.in_(TERMINAL), events.c.id))
-        query = sa.select(sa.func.count().label("count"), sa.func.min(end).label("end")).select_from(events)
-        row = await self._db.row(query.where(events.c.generation_id == generation_id)) or {}
-        return not row["count"] or (row["end"] is not None and row["end"] <= last_id)
+        count, end = await self._db.read(lambda connection: connection.execute(END, {"which": generation_id}).one())
+        return not count or (end is not None and end <= last_id)
 
     async def ended(self, generation_id: str) -> None:
         """Wait until a generation has ended, or this process has to; without reading what happens on the way."""
         async with self.bell.listening(f"{generation_id}/end") as news:
             while not await self.over(generation_id) and not self.bell.closed:
-                await _rung(news, 5 * self._poll_s)  # the bell is what counts
+                if await _rung(news, 5 * self._poll_s):  # it rings at the end, and when this process leaves
+                    return
 
     async def follow(
         self, generation_id: str, last_id: int = 0, *, heartbeat_s: float | None = None

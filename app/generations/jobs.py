@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.accounts.budgets import Row
-from app.db import calls, generations, now, row_of
+from app.db import calls, generations, now
 from app.errors import StoreFailed
 from providers.catalogue import Model
 from providers.errors import ProviderError
@@ -30,6 +30,15 @@ Json = dict[str, Any]
 PROGRESS_STEP = 0.05
 MAX_PAUSE_S = 30.0
 LOCK_OF_JOBS = 7465304
+# Locked, so that a cancellation sees the job.
+STANDING = (
+    sa.select(generations.c.status, generations.c.deleted_at)
+    .where(generations.c.id == sa.bindparam("which"))
+    .with_for_update()
+)
+OTHERS = sa.select(calls.c.id).where(
+    calls.c.vendor == sa.bindparam("seller"), calls.c.job_id == sa.bindparam("job"), calls.c.id != sa.bindparam("which")
+)
 
 
 class Jobs:
@@ -48,18 +57,16 @@ class Jobs:
         shared = self._parts.registry.family(row["vendor"]).resubmittable  # equal requests have one and the same job
 
         def accepting(connection: sa.Connection) -> tuple[Row, bool] | None:
-            query = sa.select(
-                generations.c.status, generations.c.deleted_at
-            )  # locked, so that a cancellation sees the job
-            of = row_of(connection, query.where(generations.c.id == row["generation_id"]).with_for_update())
+            of = connection.execute(STANDING, {"which": row["generation_id"]}).first()
             if not shared and connection.dialect.name == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK_OF_JOBS)))
-            same = sa.and_(calls.c.vendor == row["vendor"], calls.c.job_id == ticket.job_id, calls.c.id != row["id"])
-            if not shared and connection.execute(sa.select(calls.c.id).where(same)).first() is not None:
+            same = {"seller": row["vendor"], "job": ticket.job_id, "which": row["id"]}
+            if not shared and connection.execute(OTHERS, same).first() is not None:
                 return None
             data = ticket.model_dump(mode="json")
-            receipt = self._parts.budgets.submitted(connection, row["id"], data, ticket.estimated_cost_usd)
-            return receipt, of is not None and of["status"] != "cancelled" and of["deleted_at"] is None
+            changed = self._parts.budgets.submitted(connection, row["id"], data, ticket.estimated_cost_usd)
+            receipt = self._parts.budgets.found(connection, row["id"]) if changed is None else {**row, **changed}
+            return receipt, of is not None and of.status != "cancelled" and of.deleted_at is None
 
         said = f"{row['vendor']}'s job {ticket.job_id} of the call {row['id']}"
         written = await self._parts.db.insist(accepting, said)

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from app.accounts.budgets import Row
 from app.assets.store import Spooled
-from app.db import assets, generations, now, row_of, rows_of, steps
+from app.db import assets, generations, now, rows_of, steps
 from app.errors import NotFound, StoreFailed
 from app.ids import derived_id
 from providers.base import Family
@@ -29,6 +29,12 @@ from .journal import add_warnings
 from .parts import Parts, plain
 
 log = logging.getLogger(__name__)
+
+STANDING = (
+    sa.select(generations.c.owner, generations.c.status, generations.c.deleted_at)
+    .where(generations.c.id == sa.bindparam("which"))
+    .with_for_update()
+)
 
 DOWNLOAD_TRIES = 3
 STORE_TRIES = 20
@@ -113,19 +119,18 @@ class Keeper:
         facts: Json = {"usage": usage.model_dump() if usage else None, "result": result}
 
         def recording(connection: sa.Connection) -> bool:
-            query = sa.select(generations.c.owner, generations.c.status, generations.c.deleted_at)
-            found = row_of(connection, query.where(generations.c.id == generation_id).with_for_update())
-            wanted = found is not None and found["deleted_at"] is None
+            found = connection.execute(STANDING, {"which": generation_id}).first()
+            wanted = found is not None and found.deleted_at is None
             kept = facts if wanted else {"usage": facts["usage"], "request": None}
             if not self._parts.budgets.settled(connection, call_id, amount, source, **kept):
                 return True  # another process was faster: the same works, under the same ids
             if found is not None and wanted:
                 for values in works:
-                    self._parts.records.add(connection, {**values, "owner": found["owner"]})
-                    if found["status"] == "running":
+                    self._parts.records.add(connection, {**values, "owner": found.owner})
+                    if found.status == "running":
                         data = {"step_id": receipt["step_id"], **facts_of(values)}
                         self._parts.events.add(connection, generation_id, "asset.created", values["id"], data)
-                if found["status"] in ("completed", "failed"):
+                if found.status in ("completed", "failed"):
                     add_late(connection, receipt, [values["id"] for values in works])
             return wanted
 

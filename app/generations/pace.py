@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import deque
 
 REMEMBERED = 12
-NEAR = (0.97, 1.1)
+NEAR = (0.98, 1.1)
 """The time around a remembered one, as parts of it, in which a job is asked about closely."""
-CLOSE = 0.02
+CLOSE = 0.0125
 """Of the remembered time, between two questions near it."""
-ON_THE_WAY = 0.34
+ON_THE_WAY = 0.5
 """Of the remembered time, between two questions before it."""
 NEW = 0.05
 """Of the remembered time, for which a job cannot well have come to anything."""

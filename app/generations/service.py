@@ -14,7 +14,7 @@ from dbos import DBOS
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.accounts.budgets import canonical_json, spending
-from app.db import assets, calls, generations, now, rows_of, steps
+from app.db import assets, calls, generations, now, steps
 from app.errors import Conflict, IdempotencyMismatch, InvalidInput, NotFound
 from app.ids import new_id
 from providers.errors import ProviderError
@@ -33,6 +33,16 @@ TERMINAL = ("completed", "failed", "cancelled")
 REST_S = 2.0
 """How long a deletion waits for the requests under way to end."""
 Row = Mapping[str, Any]
+OWN = sa.select(generations).where(
+    generations.c.id == sa.bindparam("which"), generations.c.owner == sa.bindparam("whose")
+)
+IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
+BELONGING = {
+    "made": sa.select(assets).order_by(assets.c.call_id, assets.c.id).where(assets.c.generation_id.in_(IDS)),
+    "taken": sa.select(steps).order_by(steps.c.turn, steps.c.position).where(steps.c.generation_id.in_(IDS)),
+    "paid": sa.select(calls).order_by(calls.c.created_at, calls.c.id).where(calls.c.generation_id.in_(IDS)),
+}
+"""What belongs to generations: their assets, steps and receipts."""
 
 
 class Order(BaseModel):
@@ -170,11 +180,11 @@ class Service:
     # ---- read ----
 
     async def _row(self, owner: str, generation_id: str) -> Row:
-        query = sa.select(generations).where(generations.c.id == generation_id, generations.c.owner == owner)
-        row = await self._parts.db.row(query)
+        named = {"which": generation_id, "whose": owner}
+        row = await self._parts.db.read(lambda connection: connection.execute(OWN, named).mappings().first())
         if row is None or row["deleted_at"] is not None:
             raise NotFound(f"There is no generation {generation_id!r}.")
-        return row
+        return dict(row)
 
     async def get(self, owner: str, generation_id: str) -> Generation:
         """One generation. Raises NotFound."""
@@ -196,14 +206,14 @@ class Service:
         ids = [row["id"] for row in rows]
         if not ids:
             return []
-        queries = {
-            "made": sa.select(assets).order_by(assets.c.call_id, assets.c.id).where(assets.c.generation_id.in_(ids)),
-            "taken": sa.select(steps).order_by(steps.c.turn, steps.c.position).where(steps.c.generation_id.in_(ids)),
-            "paid": sa.select(calls).order_by(calls.c.created_at, calls.c.id).where(calls.c.generation_id.in_(ids)),
-        }
-        found = await self._parts.db.read(
-            lambda connection: {key: rows_of(connection, query) for key, query in queries.items()}
-        )
+
+        def gathering(connection: sa.Connection) -> dict[str, list[Row]]:
+            return {
+                key: [dict(row) for row in connection.execute(query, {"ids": ids}).mappings()]
+                for key, query in BELONGING.items()
+            }
+
+        found = await self._parts.db.read(gathering)
 
         def of(key: str, generation_id: str) -> list[Row]:
             return [row for row in found[key] if row["generation_id"] == generation_id]

@@ -153,12 +153,7 @@ class Turns:
         source = "usage" if reply.cost_usd is not None else None
 
         def settling(connection: sa.Connection) -> None:
-            taken_again = (
-                parts.budgets.found(connection, call_id)["state"] != "reserved"
-            )  # by who took this one for dead
-            kept = {} if taken_again else {"result": result}
-            parts.budgets.settled(connection, call_id, reply.cost_usd, source, usage=usage, **kept)
-            if not taken_again:
+            if parts.budgets.answered(connection, call_id, reply.cost_usd, source, usage=usage, result=result):
                 turn.closing(connection, result)
 
         await parts.events.record(turn.generation_id, settling, insist=f"the answer to the call {call_id}")

@@ -97,6 +97,45 @@ async def test_call_refused_for_now_is_back_in_line(db, budgets):
     assert (row["state"], row["admitted_at"], row["not_before"]) == ("reserved", None, until)
 
 
+@pytest.mark.parametrize("late", ["released", "unknown"])
+async def test_what_was_made_stays_whatever_another_process_thinks(db, budgets, late):
+    await reserve(db, budgets, intent())
+    await db.write(
+        lambda connection: budgets.settled(connection, "call_1", Decimal(1), "vendor", result={"assets": []})
+    )
+    await end(db, budgets, late)
+    row = await budgets.get("call_1")
+    assert (row["state"], row["amount_usd"], row["result"]) == ("settled", Decimal(1), {"assets": []})
+
+
+async def test_what_was_given_up_as_unknown_is_settled_when_its_work_comes_after_all(db, budgets):
+    await reserve(db, budgets, intent())
+    await end(db, budgets, "unknown")
+    await db.write(
+        lambda connection: budgets.settled(connection, "call_1", Decimal(1), "vendor", result={"assets": []})
+    )
+    row = await budgets.get("call_1")
+    assert (row["state"], row["amount_usd"], row["error"]) == ("settled", Decimal(1), None)
+
+
+async def test_second_job_of_a_call_does_not_take_the_place_of_the_first(db, budgets):
+    await reserve(db, budgets, intent())
+    tickets = [{"job_id": "job_1"}, {"job_id": "job_2"}]
+    written = [await db.write(lambda c, t=ticket: budgets.submitted(c, "call_1", t, None)) for ticket in tickets]
+    assert [changed is not None for changed in written] == [True, False]
+    assert (await budgets.get("call_1"))["job_id"] == "job_1"
+
+
+async def test_answer_to_a_turn_that_was_taken_again_only_says_what_it_cost(db, budgets):
+    await reserve(db, budgets, intent())
+    await end(db, budgets, "unknown")
+    answered = await db.write(
+        lambda c: budgets.answered(c, "call_1", Decimal(1), "usage", usage=None, result={"reply": 1})
+    )
+    row = await budgets.get("call_1")
+    assert (answered, row["state"], row["amount_usd"], row["result"]) == (False, "settled", Decimal(1), None)
+
+
 @pytest.mark.parametrize(("executor", "in_line"), [("worker_1", True), ("worker_2", False)])
 async def test_what_was_admitted_and_never_sent_is_in_line_again_unless_another_has_it(db, budgets, executor, in_line):
     await db.write(lambda connection: connection.execute(sa.update(generations), {"executor": executor}))
@@ -165,7 +204,7 @@ async def test_unknown_call_has_no_amount(db, budgets):
 
 async def test_result_is_remembered_for_a_replay(db, budgets):
     await reserve(db, budgets, intent())
-    await db.write(lambda connection: budgets.remember(connection, "call_1", {"assets": []}))
+    await db.write(lambda connection: budgets.settled(connection, "call_1", None, None, result={"assets": []}))
     assert (await budgets.get("call_1"))["result"] == {"assets": []}
 
 
