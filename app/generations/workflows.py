@@ -23,7 +23,7 @@ from app.agent.history import Answer
 from app.db import generations, now
 from app.errors import AppError
 from app.tools.base import InvalidArguments
-from app.writer import first_line, is_passing
+from app.writer import first_line
 from providers.errors import ProviderError
 from providers.types import ChatReply, Message, ToolCall
 
@@ -77,7 +77,7 @@ class Workflows(DBOSConfiguredInstance):
         except StepFailed as failure:
             await self.fail(generation_id, failure.problem)
         except Exception as error:
-            if is_passing(error):
+            if waits(error):
                 log.error("generation %s waits for the database: %s", generation_id, first_line(error))
                 raise asyncio.CancelledError from error  # and is taken up again, see Crew
             log.exception("generation %s failed for an unforeseen reason", generation_id)
@@ -207,7 +207,7 @@ class Workflows(DBOSConfiguredInstance):
             problem = {"code": "invalid_arguments", "message": str(error)}
             return await journal.tool_failed(frame, step, call, problem)
         except Exception as error:
-            if is_passing(error):
+            if waits(error):
                 raise
             if not isinstance(error, ProviderError | AppError):
                 log.exception("tool %s failed for an unforeseen reason", call.name)
@@ -243,6 +243,12 @@ class Effects:
         refused = Answer(json.dumps({"error": too_many, "code": "too_many_calls"}))
         made = [Answer(answer["text"], tuple(answer["image_ids"])) for answer in answers]
         return made + [refused] * (len(calls) - len(made))
+
+
+def waits(error: Exception) -> bool:
+    """Whether a run that broke off with this is to be taken up again: the database refused, and not because of what it
+    was given. So often as that is (`MOST_ATTEMPTS`), it may still be for ever."""
+    return isinstance(error, sa.exc.SQLAlchemyError) and not isinstance(error, sa.exc.DataError)
 
 
 def read_brief(data: Mapping[str, Any]) -> loop.Brief:
