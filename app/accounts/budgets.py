@@ -32,7 +32,13 @@ FROM_RESERVED = CHANGE.where(calls.c.state == "reserved")
 WITHOUT_JOB = CHANGE.where(calls.c.state.in_(("reserved", "unknown")), calls.c.ticket.is_(None))
 FROM_OPEN = CHANGE.where(calls.c.state.in_(("reserved", "submitted")))
 FROM_UNSETTLED = CHANGE.where(calls.c.state != "settled")
-UNLESS_MADE = CHANGE.where(sa.or_(calls.c.state != "settled", calls.c.result.is_(None), calls.c.error.is_not(None)))
+UNLESS_KNOWN = CHANGE.where(
+    sa.or_(
+        calls.c.state != "settled",
+        calls.c.result.is_(None),
+        calls.c.error.is_not(None) & calls.c.amount_usd.is_(None),  # cancelled, and what it cost was not known
+    )
+)
 IN_LINE = sa.select(calls.c.id).where(
     calls.c.generation_id == sa.bindparam("which"), calls.c.state == "reserved", calls.c.admitted_at.is_(None)
 )
@@ -166,7 +172,7 @@ class Budgets:
     ) -> bool:
         """The outcome is known. `source` says where the amount comes from: vendor, usage, estimate or reused."""
         values = {"state": "settled", "amount_usd": amount_usd, "amount_source": source, "settled_at": now()}
-        change = FROM_UNSETTLED if facts.get("error") else UNLESS_MADE
+        change = FROM_UNSETTLED if facts.get("error") else UNLESS_KNOWN
         return self._set(connection, change, call_id, {"error": None, **values, **facts})
 
     def answered(

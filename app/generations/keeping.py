@@ -123,7 +123,8 @@ class Keeper:
             wanted = found is not None and found.deleted_at is None
             kept = facts if wanted else {"usage": facts["usage"], "request": None}
             if not self._parts.budgets.settled(connection, call_id, amount, source, **kept):
-                return True  # another process was faster: the same works, under the same ids
+                # Another process was faster, with the same works under the same ids; or it was cancelled meanwhile.
+                return bool((self._parts.budgets.found(connection, call_id)["result"] or {}).get("assets"))
             if found is not None and wanted:
                 for values in works:
                     self._parts.records.add(connection, {**values, "owner": found.owner})

@@ -73,6 +73,10 @@ class Turns:
             self._parts.line.expect(f"{turn.step_id}.1")
 
         def reserving(connection: sa.Connection) -> tuple[str, bool, Json | None]:
+            try:
+                check(connection, turn.generation_id, self._parts.executor)
+            except Conflict as error:  # nobody wants it any more, so no step is shown of it either
+                return f"{turn.step_id}.1", False, {"problem": problem_of(error)}
             turn.opening(connection)
             call_id, leaves, outcome = self._reserve(connection, turn, intent, admitted)
             if outcome is not None:
@@ -93,9 +97,8 @@ class Turns:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             call_id = f"{turn.step_id}.{attempt}"
             try:
-                check(connection, turn.generation_id, self._parts.executor)
                 row, new = budgets.reserve(connection, replace(intent, id=call_id), turn.cap_usd, admitted=admitted)
-            except (BudgetExceeded, Conflict) as error:
+            except BudgetExceeded as error:
                 return call_id, False, {"problem": problem_of(error)}
             if new:
                 return call_id, admitted, None

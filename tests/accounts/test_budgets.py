@@ -118,6 +118,18 @@ async def test_what_was_given_up_as_unknown_is_settled_when_its_work_comes_after
     assert (row["state"], row["amount_usd"], row["error"]) == ("settled", Decimal(1), None)
 
 
+@pytest.mark.parametrize(("amount", "state"), [(None, None), (Decimal(0), "cancelled")])
+async def test_what_was_cancelled_is_corrected_only_where_its_cost_was_not_known(db, budgets, amount, state):
+    cancelled = {"code": "cancelled", "message": "The work was cancelled."}
+    await reserve(db, budgets, intent())
+    end_of_it = {"error": cancelled, "result": {"problem": cancelled}}
+    await db.write(lambda connection: budgets.settled(connection, "call_1", amount, None, **end_of_it))
+    await db.write(
+        lambda connection: budgets.settled(connection, "call_1", Decimal(1), "vendor", result={"assets": []})
+    )
+    assert ((await budgets.get("call_1"))["error"] or {}).get("code") == state
+
+
 async def test_second_job_of_a_call_does_not_take_the_place_of_the_first(db, budgets):
     await reserve(db, budgets, intent())
     tickets = [{"job_id": "job_1"}, {"job_id": "job_2"}]
