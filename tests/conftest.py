@@ -11,6 +11,8 @@ from tests.databases import db as db
 from tests.databases import migrated_url as migrated_url
 from tests.databases import postgres_server as postgres_server
 from tests.databases import where as where
+from tests.object_store import bucket_url as bucket_url
+from tests.object_store import s3 as s3
 
 
 @pytest.fixture

@@ -17,11 +17,11 @@ from app.db import assets, calls, driver_url, generations, now, workers
 from app.errors import StoreFailed
 from app.generations import doctor as doctors
 from app.generations.sweep import Sweep
-from tests.databases import Postgres, postgres_server  # noqa: F401  the fixture
+from tests.databases import Postgres
 from tests.e2e.stage import Stage, types_of, wait_until
 from tests.houses import OFFLINE, days_ago, doctor, files, house, ids, put_asset, put_call, put_generation
 from tests.http.talk import LONG_CLIP
-from tests.object_store import ObjectStore, s3  # noqa: F401  the fixture
+from tests.object_store import ObjectStore
 from tests.server import Server
 from tests.test_cli import IMAGE, impresario
 
@@ -48,8 +48,8 @@ class Patient:
 async def patient(
     request,
     tmp_path: Path,
-    postgres_server: Postgres,  # noqa: F811
-    s3: ObjectStore,  # noqa: F811
+    postgres_server: Postgres,
+    s3: ObjectStore,
     monkeypatch,
 ) -> AsyncIterator[Patient]:
     """A house without a sweep of its own, in which everything in the store is older than an hour."""
@@ -230,7 +230,7 @@ async def test_what_nobody_works_on_is_told(tmp_path):
     ]
 
 
-async def test_what_a_silent_process_holds_is_told(tmp_path, postgres_server: Postgres):  # noqa: F811
+async def test_what_a_silent_process_holds_is_told(tmp_path, postgres_server: Postgres):
     settings = {"database_url": postgres_server.new_database()}
     async with doctor(tmp_path, **settings) as called:
         parts = called._parts
@@ -311,7 +311,7 @@ def test_the_command_where_nobody_has_worked_says_so(tmp_path):
 
 
 @pytest.mark.parametrize("shared", [False, True], ids=["sqlite", "postgres"])
-def test_a_generation_that_runs_is_left_alone(tmp_path, shared, postgres_server: Postgres):  # noqa: F811
+def test_a_generation_that_runs_is_left_alone(tmp_path, shared, postgres_server: Postgres):
     url = postgres_server.new_database() if shared else f"sqlite:///{tmp_path}/data/impresario.db"
     with Server(tmp_path, {**OFFLINE, "DATABASE_URL": url}) as server:
         stage = Stage(server, None)

@@ -11,8 +11,6 @@ from obstore.exceptions import BaseError
 from obstore.store import from_url
 
 from tests.object_store import ROOT
-from tests.object_store import bucket_url as bucket_url
-from tests.object_store import s3 as s3
 
 STARTS_ONE = """
 import sys, pathlib, tests.object_store

@@ -20,7 +20,7 @@ from app.errors import StoreFailed
 from app.generations import retention
 from app.generations.retention import NAME, Retention
 from app.generations.service import Order
-from tests.databases import Postgres, postgres_server  # noqa: F401  the fixture
+from tests.databases import Postgres
 from tests.e2e.stage import wait_until
 from tests.houses import OFFLINE, days_ago, files, house, ids, put_asset, put_call, put_generation
 from tests.server import Worker
@@ -31,7 +31,7 @@ OLD, YOUNG = days_ago(11), days_ago(9)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-async def open_house(request, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[House]:  # noqa: F811
+async def open_house(request, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[House]:
     """A house without an age limit of its own, on each kind of database."""
     url = None if request.param == "sqlite" else postgres_server.new_database()
     async with house(tmp_path, database_url=url) as opened:
@@ -198,7 +198,7 @@ def two_workers(folder: Path, url: str) -> Iterator[None]:
         yield
 
 
-def test_of_several_processes_one_is_called(tmp_path, postgres_server: Postgres):  # noqa: F811
+def test_of_several_processes_one_is_called(tmp_path, postgres_server: Postgres):
     url = postgres_server.new_database()
     with two_workers(tmp_path, url), psycopg.connect(url, autocommit=True) as db:
         noted = "SELECT count(*), count(*) FILTER (WHERE status = 'SUCCESS') FROM dbos.workflow_status WHERE name = %s"

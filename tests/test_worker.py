@@ -12,7 +12,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
-from tests.databases import Postgres, database_url, postgres_server  # noqa: F401  the fixtures
+from tests.databases import Postgres
 from tests.e2e.stage import Stage, call, turn, types_of, wait_until
 from tests.fake_vendors import FakeVendors
 from tests.server import HOST, Process, Server, Worker, free_port
@@ -41,7 +41,7 @@ def fakes(vendors: FakeVendors) -> FakeVendors:
 
 
 @pytest.fixture
-def start(database_url: str, fakes: FakeVendors, tmp_path: Path) -> Iterator[Start]:  # noqa: F811
+def start(database_url: str, fakes: FakeVendors, tmp_path: Path) -> Iterator[Start]:
     """Starts processes that share a database, a store and the vendors."""
     with ExitStack() as running:
 
@@ -115,13 +115,13 @@ def test_processes_on_postgres_may_share_a_data_directory(start, tmp_path):
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql+psycopg"])
-def test_postgres_is_found_however_it_is_spelled(tmp_path, database_url, scheme):  # noqa: F811
+def test_postgres_is_found_however_it_is_spelled(tmp_path, database_url, scheme):
     url = database_url.replace("postgresql", scheme, 1)
     done = impresario(tmp_path, "run", IMAGE, DATABASE_URL=url)
     assert (done.returncode, len(listed(done.stdout)), "not heard" in done.stderr) == (0, 1, False), done.stderr
 
 
-def test_a_worker_waits_for_a_database_that_is_not_up_yet(tmp_path, postgres_server: Postgres):  # noqa: F811
+def test_a_worker_waits_for_a_database_that_is_not_up_yet(tmp_path, postgres_server: Postgres):
     url = postgres_server.new_database()
     postgres_server.stop_now()
     log = tmp_path / "worker.log"

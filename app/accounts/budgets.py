@@ -42,6 +42,7 @@ UNLESS_KNOWN = CHANGE.where(
 IN_LINE = sa.select(calls.c.id).where(
     calls.c.generation_id == sa.bindparam("which"), calls.c.state == "reserved", calls.c.admitted_at.is_(None)
 )
+NEVER_MADE = {"code": "cancelled", "message": "The generation ended before this call was made."}
 AT_ONCE = 500
 """Ids in one statement."""
 BLANK: Row = dict.fromkeys(calls.c.keys())
@@ -198,8 +199,7 @@ class Budgets:
     def release_waiting(self, connection: sa.Connection, generation_id: str) -> None:
         """The generation ended: its calls that stand in line will not be made."""
         for call_id in connection.execute(IN_LINE, {"which": generation_id}).scalars().all():
-            over = {"code": "cancelled", "message": "The generation ended before this call was made."}
-            self.released(connection, call_id, over)
+            self.released(connection, call_id, NEVER_MADE)
 
     def back_in_line(self, connection: sa.Connection, call_id: str, not_before: dt.datetime) -> None:
         """The vendor refused for now: nothing was accepted, and it may be sent again from that time on."""

@@ -22,8 +22,7 @@ class Deposed(Exception):
 
 
 UNFINISHED = ("queued", "running")
-SILENT_S = 10.0
-STANDING = sa.select(generations.c.status, generations.c.executor, generations.c.deleted_at).where(
+STANDING = sa.select(generations.c.owner, generations.c.status, generations.c.executor, generations.c.deleted_at).where(
     generations.c.id == sa.bindparam("which")
 )
 
@@ -33,7 +32,7 @@ def clock(connection: sa.Connection) -> Any:
     return sa.func.now() if connection.dialect.name == "postgresql" else now()
 
 
-def living(connection: sa.Connection, silent_s: float = SILENT_S) -> sa.Select[Any]:
+def living(connection: sa.Connection, silent_s: float) -> sa.Select[Any]:
     """The ids of the processes that are alive: heard of within so many seconds."""
     since = clock(connection) - dt.timedelta(seconds=silent_s)
     return sa.select(workers.c.id).where(workers.c.seen_at > since)
@@ -44,7 +43,7 @@ def claim(
     generation_id: str,
     executor: str,
     frame: Mapping[str, Any],
-    silent_s: float = SILENT_S,
+    silent_s: float,
 ) -> int | None:
     """Make a generation this process's own, with the frame its runs rely on; which attempt this is, counted from 1.
 
@@ -81,7 +80,7 @@ def check(connection: sa.Connection, generation_id: str, executor: str) -> None:
         raise Deposed(generation_id)
 
 
-def forsaken(connection: sa.Connection, silent_s: float = SILENT_S) -> list[str]:
+def forsaken(connection: sa.Connection, silent_s: float) -> list[str]:
     """Take the generations of dead processes from them; their ids, each to exactly one caller."""
     released = connection.execute(
         sa.update(generations)

@@ -44,6 +44,7 @@ class Crew:
         self._shared = parts.db.dialect == "postgresql"
         self._silent_s = parts.settings.worker_silent_s
         self._starting: set[str] = set()
+        self._looks = 0
         self._looked_at = ""
         self._beaten = time.monotonic()
         self._quiet_until = 0.0
@@ -97,24 +98,21 @@ class Crew:
 
     async def live(self) -> None:
         """Beat, look after one's own, take over what others left; until cancelled."""
-        await asyncio.gather(
-            self._regularly(self._beat, "say that it lives"), self._regularly(self._look, "look after the work")
-        )
+        looking = self._regularly(self._look, "look after the work")
+        if self._shared:  # beside, so that much to take over does not keep it from saying that it lives
+            await asyncio.gather(self._regularly(self._beat, "say that it lives"), looking)
+        else:
+            await looking
 
-    async def _regularly(self, work: Callable[[int], Awaitable[None]], what: str) -> None:
-        """Each by itself, so that much to take over does not keep this process from saying that it lives."""
-        ticks = 0
+    async def _regularly(self, work: Callable[[], Awaitable[None]], what: str) -> None:
         while True:
             await asyncio.sleep(self._silent_s / TICKS)
-            ticks += 1
             try:
-                await work(ticks)
+                await work()
             except Exception as error:  # whatever it is, the next time may go better
                 log.warning("this process could not %s: %s", what, first_line(error))
 
-    async def _beat(self, ticks: int) -> None:
-        if not self._shared:
-            return
+    async def _beat(self) -> None:
         parts, began = self._parts, time.monotonic()
         if not await parts.db.write(lambda connection: beat(connection, parts.executor)):
             await self.sign_in()  # it was silent for so long that its row was cleared away
@@ -128,14 +126,15 @@ class Crew:
         self._beaten = began
         self._parts.gate.lease(LEASED * self._silent_s - (time.monotonic() - began))
 
-    async def _look(self, ticks: int) -> None:
+    async def _look(self) -> None:
         if self._parts.gate.closed:
             return  # while it ends what it has begun it still lives, and takes nothing on
         if self._shared and time.monotonic() >= self._quiet_until:
             await self._take_over()
         await self._parts.lanes.learn()
         await self._own()
-        if ticks % TICKS == 0:
+        self._looks += 1
+        if self._looks % TICKS == 0:
             await self._strays(self._silent_s)
 
     async def _take_over(self) -> None:
@@ -149,9 +148,8 @@ class Crew:
         """Leave what is no longer this process's own; take up what is and does not run (the database was away)."""
         runs, executor = self._parts.gate.runs(), self._parts.executor
         wanted = generations.c.deleted_at.is_(None) & (generations.c.status != "cancelled")
-        free = (generations.c.executor == executor) | generations.c.executor.is_(
-            None
-        )  # this run may be about to claim it
+        # Where nobody has it, this run may be about to claim it.
+        free = (generations.c.executor == executor) | generations.c.executor.is_(None)
         mine = sa.select(generations.c.id).where(wanted, free, generations.c.id.in_(runs))
         kept = {row["id"] for row in await self._parts.db.rows(mine)} if runs else set()
         for generation_id in set(runs) - kept:

@@ -46,6 +46,10 @@ CHANNEL = "impresario_events"
 """Postgres tells the other processes of news here; the payload is what rings, see `Bell`."""
 
 
+LOCK = sa.select(generations.c.id).where(generations.c.id == sa.bindparam("which")).with_for_update()
+NOTIFY = sa.select(sa.func.pg_notify(CHANNEL, sa.bindparam("name")))
+
+
 @dataclass(frozen=True)
 class Event:
     """One thing that happened. `id` grows; `data` is plain JSON."""
@@ -106,12 +110,11 @@ class Events:
 
         def recording(connection: sa.Connection) -> T:
             if shared:  # ids are given out before they are committed: one writer at a time keeps them in order
-                lock = sa.select(generations.c.id).where(generations.c.id == generation_id).with_for_update()
-                connection.execute(lock)
+                connection.execute(LOCK, {"which": generation_id})
             result = work(connection)
             if shared:
                 for name in names:
-                    connection.execute(sa.select(sa.func.pg_notify(CHANNEL, name)))
+                    connection.execute(NOTIFY, {"name": name})
             return result
 
         names = (generation_id, f"{generation_id}/end") if ends else (generation_id,)

@@ -13,13 +13,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.accounts.budgets import Row
-from app.db import calls, generations, now
+from app.db import calls, now
 from app.errors import StoreFailed
 from providers.catalogue import Model
 from providers.errors import ProviderError
 from providers.http import patiently
 from providers.types import Pending, Ticket, media_request
 
+from .claims import STANDING
 from .endings import Endings
 from .pace import Pace
 from .parts import Parts
@@ -30,12 +31,7 @@ Json = dict[str, Any]
 PROGRESS_STEP = 0.05
 MAX_PAUSE_S = 30.0
 LOCK_OF_JOBS = 7465304
-# Locked, so that a cancellation sees the job.
-STANDING = (
-    sa.select(generations.c.status, generations.c.deleted_at)
-    .where(generations.c.id == sa.bindparam("which"))
-    .with_for_update()
-)
+LOCKED = STANDING.with_for_update()  # so that a cancellation sees the job
 OTHERS = sa.select(calls.c.id).where(
     calls.c.vendor == sa.bindparam("seller"), calls.c.job_id == sa.bindparam("job"), calls.c.id != sa.bindparam("which")
 )
@@ -57,7 +53,7 @@ class Jobs:
         shared = self._parts.registry.family(row["vendor"]).resubmittable  # equal requests have one and the same job
 
         def accepting(connection: sa.Connection) -> tuple[Row, bool] | None:
-            of = connection.execute(STANDING, {"which": row["generation_id"]}).first()
+            of = connection.execute(LOCKED, {"which": row["generation_id"]}).first()
             if not shared and connection.dialect.name == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK_OF_JOBS)))
             same = {"seller": row["vendor"], "job": ticket.job_id, "which": row["id"]}
@@ -94,12 +90,13 @@ class Jobs:
         family, ticket = self._parts.registry.family(row["vendor"]), Ticket.model_validate(row["ticket"])
         begun = row["submitted_at"].timestamp()
         limit_s = self._parts.settings.deadline_s(row["modality"])
-        shown, failures = -1.0, 0
+        shown, failures, met_s = -1.0, 0, now().timestamp() - begun
         key = f"{row['vendor']}/{row['model']}"
         usual = (family.poll_every_s, family.least_poll_s)
-        await asyncio.sleep(min(self._pace.first_s(key, now().timestamp() - begun, *usual), limit_s))
+        await asyncio.sleep(min(self._pace.first_s(key, met_s, *usual), limit_s))
         while True:  # asked at least once, because it may be done since before a crash
-            state = await self.ask(row)  # may be torn: the job can be asked again, and what it made is written at once
+            # May be torn: the job can be asked about again, and what it made is written at once.
+            state = await self.ask(row, met_s if not failures else None)
             if isinstance(state, dict):
                 return state
             if isinstance(state, Pending):
@@ -120,16 +117,18 @@ class Jobs:
             }
         }
 
-    async def ask(self, row: Row) -> Json | Pending | None:
+    async def ask(self, row: Row, met_s: float | None = None) -> Json | Pending | None:
         """One question about a job, and what follows from its answer: the outcome, how far it is, or None where there
-        was no verdict. Raises JobLost when its model is no longer offered here."""
+        was no verdict. `met_s` is how old it was when it was first asked about, None where its end was not watched for.
+        Raises JobLost when its model is no longer offered here."""
         family, model = self._endings.sellers(row)
         request, ticket = media_request.validate_python(row["request"]), Ticket.model_validate(row["ticket"])
         try:
             state = await family.poll(ticket)
             if isinstance(state, Pending):
                 return state
-            self._pace.learn(model.name, (now() - row["submitted_at"]).total_seconds())
+            if met_s is not None:
+                self._pace.learn(model.name, (now() - row["submitted_at"]).total_seconds(), met_s)
             return await self._endings.kept(row, request, state, ticket)
         except ProviderError as error:
             if error.permanent:

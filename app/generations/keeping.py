@@ -18,23 +18,18 @@ import sqlalchemy as sa
 
 from app.accounts.budgets import Row
 from app.assets.store import Spooled
-from app.db import assets, generations, now, rows_of, steps
+from app.db import assets, now, rows_of, steps
 from app.errors import NotFound, StoreFailed
 from app.ids import derived_id
 from providers.base import Family
 from providers.errors import DownloadFailed, DownloadRefused, JobLost, MalformedAnswer
 from providers.types import Done, MediaRequest, Output, SpeechRequest, Ticket, Usage
 
+from .claims import STANDING
 from .journal import add_warnings
 from .parts import Parts, plain
 
 log = logging.getLogger(__name__)
-
-STANDING = (
-    sa.select(generations.c.owner, generations.c.status, generations.c.deleted_at)
-    .where(generations.c.id == sa.bindparam("which"))
-    .with_for_update()
-)
 
 DOWNLOAD_TRIES = 3
 STORE_TRIES = 20
@@ -141,7 +136,7 @@ class Keeper:
                 try:
                     await self._parts.store.forget(values["id"])
                 except StoreFailed as error:
-                    log.warning("%s of a deleted generation is left in the store: %s", values["id"], error)
+                    log.warning("%s, which nobody wants any more, is left in the store: %s", values["id"], error)
         return result
 
     async def again(self, receipt: Row) -> Json:
@@ -167,7 +162,7 @@ def add_late(connection: sa.Connection, receipt: Row, ids: Sequence[str]) -> Non
     """Put works at their step whose run has ended without them, and say so."""
     step = sa.update(steps).where(steps.c.id == receipt["step_id"])
     connection.execute(step, {"status": "completed", "error": None, "asset_ids": list(ids), "completed_at": now()})
-    said = f"{receipt['model']} finished {', '.join(ids)} after the time for it had run out; it was added later."
+    said = f"{receipt['model']} finished {', '.join(ids)} when the run had ended without it; it was added later."
     add_warnings(connection, receipt["generation_id"], [said])
 
 

@@ -17,6 +17,8 @@ ON_THE_WAY = 0.5
 """Of the remembered time, between two questions before it."""
 NEW = 0.05
 """Of the remembered time, for which a job cannot well have come to anything."""
+MET_S = 0.5
+"""Up to this age a job counts as watched from its beginning, however short it is."""
 MOST_S = 15.0
 """Between two questions before it, so that a job that fails early is not noticed late."""
 
@@ -27,8 +29,11 @@ class Pace:
     def __init__(self) -> None:
         self._took: dict[str, deque[float]] = {}
 
-    def learn(self, model: str, took_s: float) -> None:
-        """A job of this model ended well after so long."""
+    def learn(self, model: str, took_s: float, met_s: float = 0.0) -> None:
+        """A job of this model was seen to have ended well after so long. One that was only met at an age of `met_s`, as
+        those are that a restart has left, may have ended long before."""
+        if met_s > max(NEW * took_s, MET_S):
+            return
         self._took.setdefault(model, deque(maxlen=REMEMBERED)).append(took_s)
 
     def first_s(self, model: str, elapsed_s: float, usual_s: float, least_s: float) -> float:

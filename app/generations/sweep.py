@@ -11,7 +11,7 @@ from functools import partial
 import sqlalchemy as sa
 from dbos import DBOS
 
-from app.accounts.budgets import Budgets, Row
+from app.accounts.budgets import NEVER_MADE, Budgets, Row
 from app.db import assets, calls, events, generations, now, rows_of, steps, workers
 from app.errors import AppError
 from app.settings import Settings
@@ -26,6 +26,10 @@ log = logging.getLogger(__name__)
 
 LATE_S = 24 * 3600.0
 """How long a job is asked about behind its deadline; then what it came to is unknown."""
+
+
+NO_WORDS = dict.fromkeys(("request", "result", "error", "warnings"))
+"""A receipt without anything that was said."""
 
 
 class Sweep:
@@ -93,14 +97,14 @@ class Sweep:
     def _leftovers(self, connection: sa.Connection) -> None:
         for row in leftovers(connection, self._parts.settings):
             judge(connection, self._parts.budgets, row)
+        long_ago = now() - dt.timedelta(seconds=LATE_S)
+        connection.execute(sa.delete(workers).where(workers.c.seen_at < long_ago))
 
     def _scrub(self, connection: sa.Connection) -> None:
         """No words are left of a generation that is gone: an answer may have come after its deletion."""
         gone = ~sa.select(generations.c.id).where(generations.c.id == calls.c.generation_id).exists()
-        worded = sa.or_(*(calls.c[name].is_not(None) for name in ("request", "result", "error", "warnings")))
-        words = {"request": None, "result": None, "error": None, "warnings": None}
-        connection.execute(sa.delete(workers).where(workers.c.seen_at < now() - dt.timedelta(seconds=LATE_S)))
-        connection.execute(sa.update(calls).where(gone, worded, calls.c.state != "submitted").values(**words))
+        worded = sa.or_(*(calls.c[name].is_not(None) for name in NO_WORDS))
+        connection.execute(sa.update(calls).where(gone, worded, calls.c.state != "submitted").values(**NO_WORDS))
         for table in (steps, events):
             left = ~sa.select(generations.c.id).where(generations.c.id == table.c.generation_id).exists()
             connection.execute(sa.delete(table).where(left))
@@ -122,8 +126,7 @@ def leftovers(connection: sa.Connection, settings: Settings) -> list[Row]:
 def judge(connection: sa.Connection, budgets: Budgets, row: Row) -> None:
     """What becomes of such a reservation."""
     if row["admitted_at"] is None:
-        over = {"code": "cancelled", "message": "The generation ended before this call was made."}
-        budgets.released(connection, row["id"], over)
+        budgets.released(connection, row["id"], NEVER_MADE)
     else:
         budgets.unknown(connection, row["id"], LOST)
 
@@ -146,8 +149,7 @@ async def purge(parts: Parts, generation_id: str, forget: Callable[[str], Awaita
     def purging(connection: sa.Connection) -> None:
         for table in (assets, steps, events):
             connection.execute(sa.delete(table).where(table.c.generation_id == generation_id))
-        words = {"request": None, "result": None, "error": None, "warnings": None}
-        connection.execute(sa.update(calls).where(calls.c.generation_id == generation_id).values(**words))
+        connection.execute(sa.update(calls).where(calls.c.generation_id == generation_id).values(**NO_WORDS))
         connection.execute(sa.delete(generations).where(generations.c.id == generation_id))
 
     await parts.db.write(purging)

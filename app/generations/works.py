@@ -201,7 +201,7 @@ class Works:
         """The vendor would not; or its answer was lost, and its list may tell."""
         if error.cost_usd is None and error.charged is not False and error.code in LOST_CODES:
             problem = problem_of(error)
-            if (outcome := await self._reconciled(row, request, problem)) is not None:
+            if (outcome := await self._looked_for(row, request, problem)) is not None:
                 return outcome
             never = {**problem, "message": f"{problem['message']} The vendor's list shows that it was not."}
             return await self._endings.close(row["id"], "released", never)
@@ -225,8 +225,16 @@ class Works:
         return await self._reconciled(row, request, LOST)
 
     async def _reconciled(self, row: Row, request: MediaRequest, problem: Mapping[str, Any]) -> Json | None:
-        """A lost submit, looked for at the vendor: `{"job": ...}`; None when the vendor never got it, so that it is in
-        line again; else closed as unknown."""
+        """What a lost submit has come to; None when the vendor never got it, so that it is in line again."""
+        outcome = await self._looked_for(row, request, problem)
+        if outcome is None:
+            budgets = self._parts.budgets
+            await self._parts.db.write(lambda connection: budgets.back_in_line(connection, row["id"], now()))
+        return outcome
+
+    async def _looked_for(self, row: Row, request: MediaRequest, problem: Mapping[str, Any]) -> Json | None:
+        """A lost submit, looked for at the vendor: `{"job": ...}`; None when the vendor never got it; else closed as
+        unknown."""
         family = self._parts.registry.family(row["vendor"])
         sent = request.model_copy(update={"model": row["model"]})
         left = (await self._parts.budgets.get(row["id"]))["admitted_at"] or row["created_at"]
@@ -243,7 +251,6 @@ class Works:
         except (ProviderError, AppError) as error:
             log.warning("%s: could not be asked about a lost request: %s", row["vendor"], error)
             return await self._endings.close(row["id"], "unknown", problem)
-        await self._parts.db.write(lambda connection: self._parts.budgets.back_in_line(connection, row["id"], now()))
         return None
 
 

@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.databases import postgres_server as postgres_server
 from tests.e2e.stage import Stage
 from tests.fake_vendors import FakeVendors
-from tests.object_store import s3 as s3
 from tests.server import Server
 
 QUICK = {"replicate": 0.0, "runway": 0.0}

@@ -10,12 +10,19 @@ import sqlalchemy as sa
 
 from app.db import Database, generations, now, workers
 from app.errors import Conflict
-from app.generations.claims import SILENT_S, Deposed, beat, check, claim, forsaken, sign_in, sign_out
+from app.generations.claims import Deposed, beat, check, claim, forsaken, sign_in, sign_out
 from tests.doubles import add_generation, database
 
 pytestmark = pytest.mark.anyio
 
 HERE, THERE = "worker_1", "worker_2"
+
+
+SILENT_S = 10.0
+
+
+def orphans(connection: sa.Connection) -> list[str]:
+    return forsaken(connection, SILENT_S)
 
 
 @pytest.fixture
@@ -39,7 +46,7 @@ async def die(db: Database, executor: str) -> None:
 
 
 async def take(db: Database, executor: str, generation_id: str = "gen_1", **frame: Any) -> int | None:
-    return await db.write(lambda connection: claim(connection, generation_id, executor, frame))
+    return await db.write(lambda connection: claim(connection, generation_id, executor, frame, SILENT_S))
 
 
 async def checked(db: Database, executor: str, generation_id: str = "gen_1") -> None:
@@ -162,7 +169,7 @@ async def test_cancelled_counts_before_deposed(db):
 async def test_generations_of_the_dead_are_taken_from_them(db):
     await take(db, THERE)
     await die(db, THERE)
-    assert await db.write(forsaken) == ["gen_1"]
+    assert await db.write(orphans) == ["gen_1"]
     assert (await row(db))["executor"] is None
 
 
@@ -171,19 +178,19 @@ async def test_generation_is_given_to_one_of_those_who_ask(db, where):
     for name in names:
         await add_generation(db, name, status="running", executor="worker_0")
     async with database(where) as elsewhere:
-        given = await asyncio.gather(*(where.write(forsaken) for where in [db, elsewhere] * 3))
+        given = await asyncio.gather(*(where.write(orphans) for where in [db, elsewhere] * 3))
     assert sorted(name for some in given for name in some) == sorted(names)
 
 
 async def test_generations_of_the_living_stay_theirs(db):
     await take(db, THERE)
-    assert await db.write(forsaken) == []
+    assert await db.write(orphans) == []
     assert (await row(db))["executor"] == THERE
 
 
 async def test_what_has_ended_or_waits_for_anybody_is_not_forsaken(db):
     await add_generation(db, "gen_2", status="completed", executor="worker_0")
-    assert await db.write(forsaken) == []  # gen_1 is queued, and nobody's
+    assert await db.write(orphans) == []  # gen_1 is queued, and nobody's
 
 
 # ---- life ------------------------------------------------------------------------------------------------------------
@@ -204,10 +211,10 @@ async def test_process_whose_row_is_gone_learns_of_it(db):
 async def test_process_that_must_be_alone_finds_everything_free(db):
     await take(db, THERE)
     await enter(db, "worker_3", alone=True)
-    assert await db.write(forsaken) == ["gen_1"]
+    assert await db.write(orphans) == ["gen_1"]
 
 
 async def test_process_among_others_leaves_them_theirs(db):
     await take(db, THERE)
     await enter(db, "worker_3")
-    assert await db.write(forsaken) == []
+    assert await db.write(orphans) == []

@@ -80,6 +80,13 @@ def test_vendors_own_limit_holds_for_the_shortest_job(elapsed_s):
     assert pause(learned(1), elapsed_s) == LEAST_S
 
 
+@pytest.mark.parametrize(("took_s", "met_s"), [(3600, 3599), (60, 30), (60, 4)])
+def test_job_that_was_not_watched_from_its_beginning_says_nothing(took_s, met_s):
+    pace = Pace()
+    pace.learn("gen4.5", took_s, met_s)
+    assert pause(pace, 0) == USUAL_S
+
+
 def test_only_the_last_jobs_are_remembered():
     assert pause(learned(1, *[20] * REMEMBERED), 0) == pytest.approx(10)
 

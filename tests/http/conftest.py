@@ -11,7 +11,6 @@ from collections.abc import Iterator
 import pytest
 
 from tests.databases import Postgres
-from tests.databases import postgres_server as postgres_server
 from tests.http.talk import (
     BACKINGS,
     CLIENT,
@@ -23,7 +22,6 @@ from tests.http.talk import (
     server_and_worker,
 )
 from tests.object_store import ObjectStore
-from tests.object_store import s3 as s3
 from tests.server import Server
 
 
