@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from .catalogue import Lane, Model
+from .catalogue import Correction, Lane, Model
 from .errors import NotOffered
 from .http import Http
 from .types import ChatReply, ChatRequest, Done, Media, MediaRequest, Output, Pending, Ticket
@@ -50,6 +50,8 @@ class Family:
     models: tuple[Model, ...] = ()
     lanes: Mapping[str, Lane] = MappingProxyType({})
     """What the vendor says about how much may be asked of it, by modality."""
+    voices: Mapping[str, str] = MappingProxyType({})
+    """alloy, echo, fable, onyx, nova, shimmer -> the vendor's nearest voice, as it goes on the wire."""
 
     def __init__(self, environment: Mapping[str, str], http: Http) -> None:
         self.http = http
@@ -123,6 +125,22 @@ class Family:
             if model.id == model_id:
                 return model
         raise NotOffered(f"{self.name} has no model {model_id!r}.")
+
+    def voice_for(self, model: Model, voice: str) -> str:
+        """What goes on the wire for a voice: the nearest to a canonical one, else one of the vendor's own. Raises
+        NotOffered for one that the model is known not to have."""
+        own = model.limits.get("voices")
+        if voice in self.voices:
+            return self.voices[voice]
+        if own is None or voice in own:
+            return voice
+        names = ", ".join(dict.fromkeys((*self.voices, *own)))
+        raise NotOffered(f"{model.id} has no voice {voice!r}; it has: {names}.")
+
+    async def refresh(self) -> Correction:
+        """Ask the vendor, where it tells, which of its models live, until when, and with which limits and voices.
+        Raises ProviderError when it does not answer: then the TOML's word stands."""
+        return Correction()
 
     async def warm_up(self) -> None:
         """Load what the first call would otherwise wait for. Called once, in the background, after the start."""

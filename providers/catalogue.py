@@ -19,10 +19,25 @@ from pydantic import Field
 from .equals import can_replace
 from .errors import NotOffered, Unavailable
 from .shapes import fit_duration
-from .types import ImageRequest, MediaRequest, Modality, SpeechRequest, Usage, Value, VideoRequest
+from .types import (
+    EditRequest,
+    ImageRequest,
+    MediaRequest,
+    Modality,
+    SpeechRequest,
+    TranscriptionRequest,
+    Usage,
+    Value,
+    VideoRequest,
+    input_ids,
+)
 
 RETIRES_SOON_DAYS = 60
 MICRO_USD = Decimal("0.000001")
+CHARACTERS_PER_S = 15
+"""How fast text is read aloud, roughly: for a reserve, not for a bill."""
+SECONDS_IN = {"second": 1, "minute": 60, "hour": 3600}
+OUTPUT_UNITS = ("1M_image_output_tokens", "1M_audio_output_tokens", "1M_video_output_tokens", "1M_output_tokens")
 
 
 class Price(Value):
@@ -53,6 +68,8 @@ class Model(Value):
     successor: str | None = None
     capabilities: tuple[str, ...] = ()
     limits: dict[str, Any] = Field(default_factory=dict)
+    options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """What it knows beyond the common fields of a request: name -> the JSON Schema of its value (see `options.py`)."""
     price: tuple[Price, ...] = ()
     price_is_proxy: bool = False
     """The price is another vendor's for the same model: good for a reserve, not for a bill."""
@@ -109,35 +126,56 @@ def load_lanes(package: str, filename: str) -> dict[str, Lane]:
     return {modality: Lane.model_validate(lane) for modality, lane in data.get("lanes", {}).items()}
 
 
+def load_voices(package: str, filename: str) -> dict[str, str]:
+    """Read a family's `[voices]` from its TOML file: alloy, echo, fable, onyx, nova, shimmer -> its nearest voice."""
+    data = tomllib.loads((resources.files(package) / filename).read_text(encoding="utf-8"))
+    return dict(data.get("voices", {}))
+
+
 def needs_of(request: MediaRequest) -> set[str]:
     """The capabilities a model must have to serve this request."""
     match request:
         case ImageRequest():
             return {"text_to_image"} | ({"reference_images"} if request.references else set())
+        case EditRequest():
+            return {request.operation} | ({"multi_image"} if request.references else set())
+        case VideoRequest(video=str()):
+            return {"video_to_video"}
         case VideoRequest():
-            return {"image_to_video"} if request.image else {"text_to_video"}
+            start = {"image_to_video"} if request.image else set()
+            return (start | ({"reference_images"} if request.references else set())) or {"text_to_video"}
         case SpeechRequest():
             return {"tts"}
+        case TranscriptionRequest():
+            timed = {"timestamps"} if request.timestamps != "none" else set()
+            return {"transcribe"} | timed | ({"diarization"} if request.speakers else set())
 
 
 def media_price(model: Model, request: MediaRequest) -> Decimal | None:
     """What the catalogue's prices say this request costs in USD, or None where no row of the model fits.
 
-    Token prices are not known before the call: `limits.reserve_output_tokens` reserves them, usage bills them. A clip
-    is priced at the duration the model can make, an input image at one megapixel.
+    Token prices are not known before the call: `limits.reserve_output_tokens` (of a picture) and
+    `limits.audio_tokens_per_s` reserve them, usage bills them. A clip is priced at the duration the model can make, an
+    input image at one megapixel, speech at 15 characters a second.
     """
     prices: dict[str, Decimal] = {}
     for price in model.price:
         prices[price.unit] = max(price.usd, prices.get(price.unit, price.usd))
+    amount = _unit_price(model, request, prices)
+    return Decimal(0) if amount is None and "free" in model.capabilities else amount
+
+
+def _unit_price(model: Model, request: MediaRequest, prices: Mapping[str, Decimal]) -> Decimal | None:
+    inputs = len(input_ids(request))
     match request:
-        case ImageRequest():
+        case ImageRequest() | EditRequest():
             megapixels = Decimal((request.width or 1024) * (request.height or 1024)) / 1_000_000
             if "image" in prices:
-                return prices["image"] * request.n
+                return prices["image"] * request.n + inputs * prices.get("input_image", Decimal(0))
             if "first_output_megapixel" in prices:
                 further = max(megapixels - 1, Decimal(0)) * prices.get("further_output_megapixel", Decimal(0))
-                inputs = len(request.references) * prices.get("input_megapixel", Decimal(0))
-                return (prices["first_output_megapixel"] + further + inputs) * request.n
+                given = inputs * prices.get("input_megapixel", Decimal(0))
+                return (prices["first_output_megapixel"] + further + given) * request.n
             if "megapixel" in prices:
                 return prices["megapixel"] * megapixels * request.n
             if "1M_image_output_tokens" in prices and "reserve_output_tokens" in model.limits:
@@ -145,36 +183,72 @@ def media_price(model: Model, request: MediaRequest) -> Decimal | None:
                 return prices["1M_image_output_tokens"] * tokens * request.n / 1_000_000
         case VideoRequest():
             if "second" in prices:
-                return prices["second"] * fit_duration(request.duration_s, model.limits)
+                length = fit_duration(request.duration_s, model.limits)
+                return prices["second"] * length + inputs * prices.get("input_image", Decimal(0))
         case SpeechRequest():
-            if "1M_characters" in prices:
-                return prices["1M_characters"] * len(request.text) / 1_000_000
-            if "1K_characters" in prices:
-                return prices["1K_characters"] * len(request.text) / 1_000
-    return Decimal(0) if "free" in model.capabilities else None
+            for unit, characters in (("1M_characters", 1_000_000), ("1K_characters", 1_000)):
+                if unit in prices:
+                    return prices[unit] * len(request.text) / characters
+            seconds = Decimal(len(request.text)) / CHARACTERS_PER_S
+            return _by_audio_tokens(model, prices.get("1M_audio_output_tokens"), seconds)
+        case TranscriptionRequest():
+            if request.duration_s is None:
+                return None
+            seconds = Decimal(str(request.duration_s))
+            for unit, length_s in SECONDS_IN.items():
+                if unit in prices:
+                    return prices[unit] * seconds / length_s
+            return _by_audio_tokens(model, prices.get("1M_input_tokens"), seconds)
+    return None
+
+
+def _by_audio_tokens(model: Model, price: Decimal | None, seconds: Decimal) -> Decimal | None:
+    if price is None or "audio_tokens_per_s" not in model.limits:
+        return None
+    return price * seconds * Decimal(str(model.limits["audio_tokens_per_s"])) / 1_000_000
 
 
 def media_cost(model: Model, request: MediaRequest, usage: Usage | None) -> Decimal | None:
     """What a finished request cost where the vendor gave no figure: usage x price, else units x price, else None."""
     prices = {price.unit: price.usd for price in model.price}
-    if usage is not None and usage.output_tokens is not None and "1M_image_output_tokens" in prices:
-        images_in = usage.image_input_tokens or 0
-        text_in = max((usage.input_tokens or 0) - images_in, 0)
-        total = (
-            usage.output_tokens * prices["1M_image_output_tokens"]
-            + images_in * prices.get("1M_image_input_tokens", Decimal(0))
-            + text_in * prices.get("1M_text_input_tokens", Decimal(0))
-        )
-        return round_up(total / 1_000_000)
+    if usage is not None and (total := _token_cost(prices, usage)) is not None:
+        return round_up(total)
+    if isinstance(request, TranscriptionRequest) and usage is not None and usage.seconds is not None:
+        request = request.model_copy(update={"duration_s": float(usage.seconds)})
     if model.price_is_proxy or any(price.unit.startswith("1M_") and "tokens" in price.unit for price in model.price):
         return None
     amount = media_price(model, request)
     return None if amount is None else round_up(amount)
 
 
+def _token_cost(prices: Mapping[str, Decimal], usage: Usage) -> Decimal | None:
+    """Tokens x price; None where the output was not counted or has no price."""
+    out = next((prices[unit] for unit in OUTPUT_UNITS if unit in prices), None)
+    if usage.output_tokens is None or out is None:
+        return None
+    text = prices.get("1M_text_input_tokens", prices.get("1M_input_tokens", Decimal(0)))
+    pictures, sound = usage.image_input_tokens or 0, usage.audio_input_tokens or 0
+    total = usage.output_tokens * out
+    total += pictures * prices.get("1M_image_input_tokens", text) + sound * prices.get("1M_audio_input_tokens", text)
+    return (total + max((usage.input_tokens or 0) - pictures - sound, 0) * text) / 1_000_000
+
+
 def round_up(amount: Decimal) -> Decimal:
     """To the micro-dollar, never downwards."""
     return amount.quantize(MICRO_USD, rounding=ROUND_UP)
+
+
+class Correction(Value):
+    """What a vendor says of its models today, which goes before the TOML's word."""
+
+    shutdowns: dict[str, dt.date] = Field(default_factory=dict)
+    """Model id -> the last day."""
+    gone: tuple[str, ...] = ()
+    """Ids of models in the TOML that the vendor does not serve (any more)."""
+    limits: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Model id -> limits that replace those of the same name."""
+    voices: dict[str, str] = Field(default_factory=dict)
+    """The account's own voices: name -> what goes on the wire."""
 
 
 @dataclass(frozen=True)
@@ -195,18 +269,29 @@ class Catalogue:
     today: Callable[[], dt.date] = lambda: dt.datetime.now(dt.UTC).date()
 
     def __post_init__(self) -> None:
-        index: dict[str, Model] = {}
+        full: dict[str, Model] = {}
+        short: dict[str, list[Model]] = {}
         for model in self.models:
-            for name in (model.name, model.id, *model.aliases):
-                if name in index and index[name] is not model:
-                    raise ValueError(f"the model name {name!r} is claimed by {index[name].name} and {model.name}")
-                index[name] = model
-        object.__setattr__(self, "_index", index)
+            if full.setdefault(model.name, model) is not model:
+                raise ValueError(f"the model {model.name} is described twice")
+            for name in dict.fromkeys((model.id, *model.aliases)):
+                others = short.setdefault(name, [])
+                if rival := next((other for other in others if other.vendor == model.vendor), None):
+                    raise ValueError(f"the model name {name!r} is claimed by {rival.name} and {model.name}")
+                others.append(model)
+        object.__setattr__(self, "_full", full)
+        object.__setattr__(self, "_short", short)
 
     def get(self, name: str) -> Model | None:
-        """The row of this name, living or not; None when there is none."""
-        index: dict[str, Model] = self.__dict__["_index"]
-        return index.get(name)
+        """The row of this name, living or not; None when there is none, or when a short name means several."""
+        found = self.named(name)
+        return found[0] if len(found) == 1 else None
+
+    def named(self, name: str) -> list[Model]:
+        """Every row this name may mean: one for `vendor/id`, for a short name as many as vendors use it."""
+        full: dict[str, Model] = self.__dict__["_full"]
+        short: dict[str, list[Model]] = self.__dict__["_short"]
+        return [full[name]] if name in full else short.get(name, [])
 
     def why_not(self, model: Model) -> str | None:
         """Why this model cannot be called here and now, in one sentence; None when it can."""
@@ -233,8 +318,12 @@ class Catalogue:
             if not fit:
                 raise Unavailable(f"No {modality} model is available here: {self._missing(modality)}")
             return Chosen(fit[0])
-        model = self.get(wanted)
-        if model is None or model.modality != modality:
+        named = [model for model in self.named(wanted) if model.modality == modality]
+        if len(named) > 1:
+            names = " or ".join(model.name for model in named)
+            raise NotOffered(f"{wanted!r} is a model of several vendors: write {names}.")
+        model = named[0] if named else None
+        if model is None:
             names = ", ".join(m.id for m in self.offered(modality)) or "none"
             raise NotOffered(f"There is no {modality} model {wanted!r}; available here: {names}.")
         if model.retired(self.today()):

@@ -33,7 +33,7 @@ def to_wire(
     """
     body: dict[str, Any] = {
         "model": model or request.model,
-        "messages": [_message(message, request.images) for message in request.messages],
+        "messages": [_message(message, request.media) for message in request.messages],
     }
     if request.tools:
         body["tools"] = [_tool(tool) for tool in request.tools]
@@ -56,14 +56,14 @@ def _tool(tool: ToolSpec) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def _message(message: Message, images: Mapping[str, Media]) -> dict[str, Any]:
-    if message.image_ids and message.role != "user":
+def _message(message: Message, media: Mapping[str, Media]) -> dict[str, Any]:
+    if message.media_ids and message.role != "user":
         # openai 3.52.0 types/chat/chat_completion_tool_message_param.py: a string or text parts only
         raise NotOffered(f"A model can be shown images in user messages only, not in {message.role} messages.")
     wire: dict[str, Any] = {"role": message.role, "content": message.content}
-    if message.image_ids:
+    if message.media_ids:
         text = [{"type": "text", "text": message.content}] if message.content else []
-        wire["content"] = text + [_image(image_id, images) for image_id in message.image_ids]
+        wire["content"] = text + [_image(media_id, media) for media_id in message.media_ids]
     if message.tool_calls:
         wire["content"] = message.content or None
         wire["tool_calls"] = [_echo(call) for call in message.tool_calls]
@@ -72,10 +72,10 @@ def _message(message: Message, images: Mapping[str, Media]) -> dict[str, Any]:
     return wire
 
 
-def _image(image_id: str, images: Mapping[str, Media]) -> dict[str, Any]:
-    if image_id not in images:
-        raise NotOffered(f"The image {image_id} is not attached to the request.")
-    return {"type": "image_url", "image_url": {"url": images[image_id].data_uri()}}
+def _image(media_id: str, media: Mapping[str, Media]) -> dict[str, Any]:
+    if media_id not in media:
+        raise NotOffered(f"The image {media_id} is not attached to the request.")
+    return {"type": "image_url", "image_url": {"url": media[media_id].data_uri()}}
 
 
 def _echo(call: ToolCall) -> dict[str, Any]:

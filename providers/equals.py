@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .shapes import fit_duration
-from .types import ImageRequest, MediaRequest, SpeechRequest, VideoRequest
+from .types import EditRequest, ImageRequest, MediaRequest, SpeechRequest, VideoRequest
 
 if TYPE_CHECKING:
     from .catalogue import Model
@@ -18,7 +18,9 @@ def can_replace(other: Model, model: Model, request: MediaRequest) -> bool:
     """Whether `other`, which can do this kind of work, serves a request as well as `model`."""
     if other.name == model.name or any(_has(other, one) != _has(model, one) for one in HAVE_OR_HAVE_NOT):
         return False
-    words = request.text if isinstance(request, SpeechRequest) else request.prompt
+    if not set(request.options) <= set(other.options):
+        return False
+    words = request.text if isinstance(request, SpeechRequest) else getattr(request, "prompt", "")
     most_words = other.limits.get("max_prompt_chars")
     if most_words is not None and len(words.encode("utf-16-le")) // 2 > most_words:
         return False
@@ -26,10 +28,15 @@ def can_replace(other: Model, model: Model, request: MediaRequest) -> bool:
         case ImageRequest():
             least, most = other.limits.get("min_images_in", 0), other.limits.get("max_images_in", 0)
             return bool(request.n <= other.limits.get("max_images_out", 1) and least <= len(request.references) <= most)
+        case EditRequest():
+            most = other.limits.get("max_images_in", 1)
+            return bool(request.n <= other.limits.get("max_images_out", 1) and 1 + len(request.references) <= most)
         case VideoRequest():
             return _off(request, other) <= _off(request, model)
         case SpeechRequest():
             return not request.instructions or _has(other, "instructions") >= _has(model, "instructions")
+        case _:
+            return True  # what a transcription asks for are capabilities, which it has
 
 
 def _has(model: Model, capability: str) -> bool:

@@ -81,9 +81,9 @@ class Offline(Family):
     async def complete(self, request: ChatRequest) -> ChatReply:
         """Plan by rule (see `plan`). Pictures are looked at only where no tool could be called instead."""
         seen: dict[str, str] = {}
-        if request.images and not request.tools:
-            names = list(request.images)
-            told = await asyncio.gather(*(self._run(describe_picture, request.images[name]) for name in names))
+        if request.media and not request.tools:
+            names = list(request.media)
+            told = await asyncio.gather(*(self._run(describe_picture, request.media[name]) for name in names))
             seen = dict(zip(names, told, strict=True))
         return await asyncio.to_thread(plan, request, seen)  # a long prompt takes a noticeable time to read
 
@@ -102,7 +102,9 @@ class Offline(Family):
                 ticket = ticket_for(request)
                 self._jobs.begin(ticket.job_id, _render(request))
                 return ticket
-        return await self._animate(request, _input(media, request.image))
+            case VideoRequest():
+                return await self._animate(request, _input(media, request.image))
+        raise NotOffered(f"{row.id} does no {request.kind}.")
 
     async def poll(self, ticket: Ticket) -> Done | Pending:
         """How far a clip is; begins it anew where this process does not know it. Raises JobLost or JobFailed."""

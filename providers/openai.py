@@ -109,7 +109,7 @@ class OpenAI(Family):
         name = row.wire_id if row is not None and request.model == row.id else request.model
         extra = _tool_parameters(row) if row is not None and request.tools else {}
         write = partial(to_wire, request, model=name, stream=self._streams, extra=extra)
-        body = await asyncio.to_thread(write) if request.images else write()
+        body = await asyncio.to_thread(write) if request.media else write()
         async with self._asked() as sdk:
             # Posted as it is, and read whole even when streamed: a gateway may stream unasked, or not when asked.
             answer = await sdk.post("/chat/completions", body=body, cast_to=httpx2.Response)

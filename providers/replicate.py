@@ -32,7 +32,7 @@ from .shapes import (
     nearest_tier,
     size_warning,
 )
-from .types import Done, ImageRequest, Media, MediaRequest, Output, Pending, SpeechRequest, Ticket, VideoRequest
+from .types import Done, ImageRequest, Media, MediaRequest, Output, Pending, Ticket, VideoRequest
 
 LABEL = "Replicate"
 MAX_DATA_URI_BYTES = 256 * 1000
@@ -186,9 +186,12 @@ class Replicate(Family):
 
 def inputs_of(model: Model, request: MediaRequest) -> tuple[Inputs, Warnings]:
     """The `input` a request becomes, but for its images. Raises NotOffered when the model cannot do it."""
-    if isinstance(request, SpeechRequest):
-        raise NotOffered("replicate makes no speech here.")
-    return image_inputs(model, request) if request.kind == "image" else video_inputs(model, request)
+    match request:
+        case ImageRequest():
+            return image_inputs(model, request)
+        case VideoRequest():
+            return video_inputs(model, request)
+    raise NotOffered(f"replicate does no {request.kind} here.")
 
 
 def images_of(request: MediaRequest) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ from .shapes import (
     nearest_tier,
     size_warning,
 )
-from .types import Done, ImageRequest, Media, MediaRequest, Output, Pending, SpeechRequest, Ticket, VideoRequest
+from .types import Done, ImageRequest, Media, MediaRequest, Output, Pending, Ticket, VideoRequest
 
 LABEL = "Runway"
 VERSION = "2024-11-06"
@@ -72,8 +72,8 @@ class Runway(Family):
         self.base_url = self.base_url.removesuffix("/v1")  # the vendor's own variable has no /v1, others' habits do
 
     async def submit(self, request: MediaRequest, media: Mapping[str, Media]) -> Ticket:
-        if isinstance(request, SpeechRequest):
-            raise NotOffered("runway makes no speech here.")
+        if not isinstance(request, ImageRequest | VideoRequest):
+            raise NotOffered(f"runway does no {request.kind} here.")
         model = self.row(request.model)
         check_prompt(model, request.prompt)
         with before_payment():

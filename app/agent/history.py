@@ -30,7 +30,7 @@ class History:
         self._messages: list[Message] = [
             Message(role="system", content=instructions),
             *earlier,
-            Message(role="user", content=prompt, image_ids=tuple(image_ids)),
+            Message(role="user", content=prompt, media_ids=tuple(image_ids)),
         ]
 
     def messages(self, reminder: str | None = None) -> tuple[Message, ...]:
@@ -49,4 +49,4 @@ class History:
         seen = [image_id for answer in answers for image_id in answer.image_ids]
         if seen:
             text = "The pictures the tools returned, in order: " + ", ".join(seen)
-            self._messages.append(Message(role="user", content=text, image_ids=tuple(seen)))
+            self._messages.append(Message(role="user", content=text, media_ids=tuple(seen)))

@@ -192,7 +192,7 @@ def asset_values(
         "duration_s": file.facts.duration_s,
         "provider": receipt["vendor"],
         "model": receipt["model"],
-        "prompt": request.text if isinstance(request, SpeechRequest) else request.prompt,
+        "prompt": request.text if isinstance(request, SpeechRequest) else getattr(request, "prompt", None),
         "revised_prompt": plain(done.revised_prompt),
         "voice": request.voice if isinstance(request, SpeechRequest) else None,
         "parameters": {name: value for name, value in frozen.items() if name not in said},

@@ -92,7 +92,7 @@ class ToolContext:
         """The same request for another model, after a definite refusal to start: one that can do the same, and only
         where the request did not insist on a model."""
         request = order.request
-        if not problem or not problem.get("elsewhere") or self.pinned(request.kind) or len(asked) >= MOST_VENDORS:
+        if not problem or not problem.get("elsewhere") or self.pinned(request.modality) or len(asked) >= MOST_VENDORS:
             return None
         refused = self.catalogue.get(request.model)
         if refused is None:

@@ -148,7 +148,7 @@ class Turns:
             messages=turn.messages,
             tools=turn.tools,
             tools_allowed=turn.tools_allowed,
-            images=await self._images(turn),
+            media=await self._images(turn),
         )
         reply = await parts.registry.family(turn.vendor).complete(request)
         result = {"reply": reply.model_dump(mode="json")}
@@ -178,7 +178,7 @@ class Turns:
 
     async def _images(self, turn: Turn) -> dict[str, Media]:
         """The pictures the model is to see, scaled down."""
-        ids = [image_id for message in turn.messages for image_id in message.image_ids]
+        ids = [media_id for message in turn.messages for media_id in message.media_ids]
         rows = await self._parts.records.some(turn.owner, sorted(set(ids))) if ids else []
         seen: dict[str, Media] = {}
         for row in rows:
@@ -196,7 +196,7 @@ def estimate(model: Model | None, turn: Turn) -> Decimal | None:
         return None
     characters = sum(len(message.content) for message in turn.messages)
     characters += sum(len(canonical_json(tool.parameters)) + len(tool.description) for tool in turn.tools)
-    pictures = sum(len(message.image_ids) for message in turn.messages)
+    pictures = sum(len(message.media_ids) for message in turn.messages)
     tokens_in = characters // 3 + pictures * TOKENS_OF_A_PICTURE
     total = tokens_in * prices["1M_input_tokens"] + RESERVED_OUTPUT_TOKENS * prices["1M_output_tokens"]
     return round_up(total / 1_000_000)

@@ -253,7 +253,9 @@ def waits(error: Exception) -> bool:
 
 def read_brief(data: Mapping[str, Any]) -> loop.Brief:
     """A brief back from plain JSON."""
-    earlier = tuple(Message.model_validate(message) for message in data["earlier"])
+    # A run begun by an older version has this field under its earlier name; it was always empty here.
+    spoken = [{name: value for name, value in message.items() if name != "image_ids"} for message in data["earlier"]]
+    earlier = tuple(Message.model_validate(message) for message in spoken)
     return loop.Brief(**{**data, "earlier": earlier, "image_ids": tuple(data["image_ids"])})
 
 

@@ -22,7 +22,7 @@ from app.errors import AppError
 from providers.catalogue import Model, media_price, round_up
 from providers.errors import ProviderError
 from providers.http import patiently
-from providers.types import Done, Media, MediaRequest, media_request
+from providers.types import Done, Media, MediaRequest, input_ids, media_request
 
 from .claims import check
 from .endings import Endings
@@ -155,10 +155,10 @@ class Works:
             generation_id=frame.generation_id,
             step_id=step_id,
             owner=frame.owner,
-            lane=f"{model.vendor}.{order.request.kind}",
+            lane=f"{model.vendor}.{order.request.modality}",
             vendor=model.vendor,
             model=model.id,
-            modality=order.request.kind,
+            modality=order.request.modality,
             request_digest=hashlib.sha256(same.encode()).hexdigest(),
             request=frozen,
             estimate_usd=None if estimate is None else round_up(estimate),
@@ -252,9 +252,3 @@ class Works:
             log.warning("%s: could not be asked about a lost request: %s", row["vendor"], error)
             return await self._endings.close(row["id"], "unknown", problem)
         return None
-
-
-def input_ids(request: MediaRequest) -> list[str]:
-    """The assets a request works from."""
-    image = getattr(request, "image", None)
-    return [*getattr(request, "references", ()), *([image] if image else [])]

@@ -86,7 +86,7 @@ def _prompt_index(messages: tuple[Message, ...], tools_allowed: bool) -> int | N
             continue
         run: tuple[Message, ...] = messages[last + 1 : i] if last is not None else ()
         answered = any(one.role == "assistant" and not one.tool_calls for one in run)
-        shown = bool(message.image_ids) and any(one.role == "tool" for one in run)
+        shown = bool(message.media_ids) and any(one.role == "tool" for one in run)
         if last is None or answered or (tools_allowed and not shown):
             last = i
     return last

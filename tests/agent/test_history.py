@@ -10,7 +10,7 @@ from tests.doubles import asks, call
 def test_history_begins_with_instructions_past_and_prompt():
     past = (Message(role="user", content="A dog."), Message(role="assistant", content="Here."))
     history = History("Be brief.", "A cat.", earlier=past, image_ids=["asset_1"])
-    prompt = Message(role="user", content="A cat.", image_ids=("asset_1",))
+    prompt = Message(role="user", content="A cat.", media_ids=("asset_1",))
     assert history.messages() == (Message(role="system", content="Be brief."), *past, prompt)
 
 
@@ -37,7 +37,7 @@ def test_pictures_come_behind_all_answers_in_their_order():
     answers = [Answer("one", ("asset_1",)), Answer("two"), Answer("three", ("asset_3", "asset_4"))]
     history.add_answers([call("a"), call("b"), call("c")], answers)
     assert [message.role for message in history.messages()[2:]] == ["tool", "tool", "tool", "user"]
-    assert history.messages()[-1].image_ids == ("asset_1", "asset_3", "asset_4")
+    assert history.messages()[-1].media_ids == ("asset_1", "asset_3", "asset_4")
     assert "asset_1, asset_3, asset_4" in history.messages()[-1].content
 
 

@@ -60,7 +60,7 @@ async def test_first_turn_sees_the_instructions_the_past_the_prompt_and_its_pict
     earlier = (Message(role="user", content="A dog."), Message(role="assistant", content="Here."))
     effects = Script(says("Done."))
     await run(brief(earlier=earlier, image_ids=("asset_1",)), effects)
-    prompt = Message(role="user", content="A cat.", image_ids=("asset_1",))
+    prompt = Message(role="user", content="A cat.", media_ids=("asset_1",))
     assert effects.seen[0] == (Message(role="system", content="You make media."), *earlier, prompt)
 
 
@@ -82,7 +82,7 @@ async def test_pictures_follow_in_one_message_behind_all_answers():
     await run(brief(), effects)
     first, second, pictures = effects.seen[1][-3:]
     assert [first.tool_call_id, second.tool_call_id] == ["a", "b"]
-    assert (pictures.role, pictures.image_ids) == ("user", ("asset_a", "asset_b"))
+    assert (pictures.role, pictures.media_ids) == ("user", ("asset_a", "asset_b"))
 
 
 async def test_words_beside_calls_stay_in_the_conversation():
@@ -271,5 +271,5 @@ def assert_well_formed(messages: Sequence[Message], turns: Sequence[ChatReply], 
             ("tool", made.id) for made in said.tool_calls
         ]
         if rest and rest[0].role == "user":
-            assert rest.pop(0).image_ids
+            assert rest.pop(0).media_ids
     assert not rest

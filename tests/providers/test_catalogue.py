@@ -91,9 +91,16 @@ def test_model_is_found_by_id_full_name_and_alias(name):
     assert catalogue().choose("image", name).model.id == "brush"
 
 
-def test_name_claimed_twice_is_an_error():
-    with pytest.raises(ValueError, match="'paint' is claimed by acme/brush and rival/paint"):
-        Catalogue((*parse_models(ROWS), model(id="paint", vendor="rival")))
+def test_name_claimed_twice_by_one_vendor_is_an_error():
+    with pytest.raises(ValueError, match="'paint' is claimed by acme/brush and acme/paint"):
+        Catalogue((*parse_models(ROWS), model(id="paint")))
+
+
+def test_short_name_of_two_vendors_is_answered_with_both_full_names():
+    both = Catalogue((*parse_models(ROWS), model(id="brush", vendor="rival", capabilities=["text_to_image"])))
+    with pytest.raises(NotOffered, match="write acme/brush or rival/brush"):
+        both.choose("image", "brush")
+    assert both.choose("image", "rival/brush").model.vendor == "rival"
 
 
 def test_unknown_name_lists_what_is_available():

@@ -78,8 +78,8 @@ def test_a_stream_is_asked_for_with_its_usage() -> None:
 
 
 def test_an_image_becomes_a_data_uri_after_the_text_of_a_user_message() -> None:
-    message = Message(role="user", content="Look.", image_ids=("asset_1",))
-    wire = ask(message, images={"asset_1": Media("image/png", b"\x89PNG")})
+    message = Message(role="user", content="Look.", media_ids=("asset_1",))
+    wire = ask(message, media={"asset_1": Media("image/png", b"\x89PNG")})
     assert wire["messages"][0]["content"] == [
         {"type": "text", "text": "Look."},
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw=="}},
@@ -87,14 +87,14 @@ def test_an_image_becomes_a_data_uri_after_the_text_of_a_user_message() -> None:
 
 
 def test_an_image_in_a_tool_message_is_refused() -> None:
-    message = Message(role="tool", content="done", tool_call_id="call_a", image_ids=("asset_1",))
+    message = Message(role="tool", content="done", tool_call_id="call_a", media_ids=("asset_1",))
     with pytest.raises(NotOffered, match="user messages only"):
-        ask(message, images={"asset_1": Media("image/png", b"x")})
+        ask(message, media={"asset_1": Media("image/png", b"x")})
 
 
 def test_an_image_that_is_not_attached_is_refused() -> None:
     with pytest.raises(NotOffered, match="asset_1 is not attached"):
-        ask(Message(role="user", image_ids=("asset_1",)))
+        ask(Message(role="user", media_ids=("asset_1",)))
 
 
 def test_calls_and_their_answers_go_back_as_they_came() -> None:

@@ -191,7 +191,7 @@ async def test_ticket_of_another_vendor_is_lost(offline, state):
 
 
 async def test_question_about_a_picture_gets_its_shape_and_colours(offline):
-    asked = Message(role="user", content="What is this?", image_ids=("asset_1",))
-    reply = await offline.complete(ChatRequest("offline-planner", (asked,), images={"asset_1": photo(200, 100, "red")}))
+    asked = Message(role="user", content="What is this?", media_ids=("asset_1",))
+    reply = await offline.complete(ChatRequest("offline-planner", (asked,), media={"asset_1": photo(200, 100, "red")}))
     assert "asset_1 is a landscape picture, mostly in #ff0000" in reply.content
     assert reply.cost_usd == Decimal(0)

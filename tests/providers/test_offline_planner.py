@@ -284,7 +284,7 @@ def test_answer_does_not_claim_the_work_of_a_vendor():
 
 
 def test_pictures_shown_by_a_tool_and_reminders_are_no_new_prompts():
-    shown = Message(role="user", content="The pictures the tools returned: asset_call_1", image_ids=("asset_call_1",))
+    shown = Message(role="user", content="The pictures the tools returned: asset_call_1", media_ids=("asset_call_1",))
     assert "asset_call_1" in answered("an image of a fox", ask("an image of a fox"), after=(shown,)).content
     reminder = Message(role="user", content="This is your last turn: answer now.")
     reply = answered("an image of a fox", ask("an image of a fox"), after=(reminder,), tools_allowed=False)

@@ -92,9 +92,9 @@ async def test_a_conversation_with_tools_and_a_picture_is_sent_whole(
     messages = (
         Message(role="assistant", tool_calls=(ToolCall(id="call_a", name="draw"),)),
         Message(role="tool", content="asset_1", tool_call_id="call_a"),
-        Message(role="user", content="This is it.", image_ids=("asset_1",)),
+        Message(role="user", content="This is it.", media_ids=("asset_1",)),
     )
-    await family.complete(ChatRequest("gpt-4o", messages, images={"asset_1": Media("image/png", b"png")}))
+    await family.complete(ChatRequest("gpt-4o", messages, media={"asset_1": Media("image/png", b"png")}))
     assistant, tool, user = sent(route)["messages"]
     assert assistant["tool_calls"][0]["id"] == tool["tool_call_id"] == "call_a"
     assert tool["content"] == "asset_1"

@@ -43,9 +43,9 @@ def test_two_packages_with_a_family_of_one_name_are_an_error(tmp_path: Path, mon
         discover()
 
 
-def test_two_families_with_a_model_of_one_name_are_an_error():
-    with pytest.raises(ValueError, match="'brush' is claimed by acme/brush and rival/brush"):
-        Registry.open({}, Http(), [Acme, Rival])
+def test_two_families_may_have_a_model_of_one_name():
+    catalogue = Registry.open({}, Http(), [Acme, Rival]).catalogue
+    assert [model.name for model in catalogue.named("brush")] == ["acme/brush", "rival/brush"]
 
 
 @pytest.mark.parametrize(
