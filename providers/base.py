@@ -132,7 +132,7 @@ class Family:
         own = model.limits.get("voices")
         if voice in self.voices:
             return self.voices[voice]
-        if own is None or voice in own:
+        if own is None or voice in own or voice in self.voices.values():
             return voice
         names = ", ".join(dict.fromkeys((*self.voices, *own)))
         raise NotOffered(f"{model.id} has no voice {voice!r}; it has: {names}.")

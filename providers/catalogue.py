@@ -7,18 +7,20 @@ Rows come from one TOML file per family. A name is looked up as `vendor/id`, as 
 from __future__ import annotations
 
 import datetime as dt
+import json
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from decimal import ROUND_UP, Decimal
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from importlib import resources
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from .corrections import Correction as Correction
+from .corrections import corrected
 from .equals import can_replace
 from .errors import NotOffered, Unavailable
-from .shapes import fit_duration
 from .types import (
     EditRequest,
     ImageRequest,
@@ -26,18 +28,11 @@ from .types import (
     Modality,
     SpeechRequest,
     TranscriptionRequest,
-    Usage,
     Value,
     VideoRequest,
-    input_ids,
 )
 
 RETIRES_SOON_DAYS = 60
-MICRO_USD = Decimal("0.000001")
-CHARACTERS_PER_S = 15
-"""How fast text is read aloud, roughly: for a reserve, not for a bill."""
-SECONDS_IN = {"second": 1, "minute": 60, "hour": 3600}
-OUTPUT_UNITS = ("1M_image_output_tokens", "1M_audio_output_tokens", "1M_video_output_tokens", "1M_output_tokens")
 
 
 class Price(Value):
@@ -79,6 +74,13 @@ class Model(Value):
     """The lowest rank that fits is the default of its modality."""
     source: str | None = None
     note: str | None = None
+
+    @field_validator("options")
+    @classmethod
+    def _plain_numbers(cls, value: dict[str, Any]) -> dict[str, Any]:
+        """TOML is read with exact decimals, for the prices; a JSON Schema has plain numbers."""
+        plain: dict[str, Any] = json.loads(json.dumps(value, default=float))
+        return plain
 
     @property
     def name(self) -> str:
@@ -138,117 +140,16 @@ def needs_of(request: MediaRequest) -> set[str]:
         case ImageRequest():
             return {"text_to_image"} | ({"reference_images"} if request.references else set())
         case EditRequest():
-            return {request.operation} | ({"multi_image"} if request.references else set())
-        case VideoRequest(video=str()):
-            return {"video_to_video"}
+            masked = {"inpaint"} if request.mask else set()
+            return {request.operation} | masked | ({"multi_image"} if request.references else set())
         case VideoRequest():
-            start = {"image_to_video"} if request.image else set()
+            start = {"video_to_video"} if request.video else {"image_to_video"} if request.image else set()
             return (start | ({"reference_images"} if request.references else set())) or {"text_to_video"}
         case SpeechRequest():
             return {"tts"}
         case TranscriptionRequest():
             timed = {"timestamps"} if request.timestamps != "none" else set()
             return {"transcribe"} | timed | ({"diarization"} if request.speakers else set())
-
-
-def media_price(model: Model, request: MediaRequest) -> Decimal | None:
-    """What the catalogue's prices say this request costs in USD, or None where no row of the model fits.
-
-    Token prices are not known before the call: `limits.reserve_output_tokens` (of a picture) and
-    `limits.audio_tokens_per_s` reserve them, usage bills them. A clip is priced at the duration the model can make, an
-    input image at one megapixel, speech at 15 characters a second.
-    """
-    prices: dict[str, Decimal] = {}
-    for price in model.price:
-        prices[price.unit] = max(price.usd, prices.get(price.unit, price.usd))
-    amount = _unit_price(model, request, prices)
-    return Decimal(0) if amount is None and "free" in model.capabilities else amount
-
-
-def _unit_price(model: Model, request: MediaRequest, prices: Mapping[str, Decimal]) -> Decimal | None:
-    inputs = len(input_ids(request))
-    match request:
-        case ImageRequest() | EditRequest():
-            megapixels = Decimal((request.width or 1024) * (request.height or 1024)) / 1_000_000
-            if "image" in prices:
-                return prices["image"] * request.n + inputs * prices.get("input_image", Decimal(0))
-            if "first_output_megapixel" in prices:
-                further = max(megapixels - 1, Decimal(0)) * prices.get("further_output_megapixel", Decimal(0))
-                given = inputs * prices.get("input_megapixel", Decimal(0))
-                return (prices["first_output_megapixel"] + further + given) * request.n
-            if "megapixel" in prices:
-                return prices["megapixel"] * megapixels * request.n
-            if "1M_image_output_tokens" in prices and "reserve_output_tokens" in model.limits:
-                tokens = Decimal(model.limits["reserve_output_tokens"]) * max(megapixels, Decimal(1))
-                return prices["1M_image_output_tokens"] * tokens * request.n / 1_000_000
-        case VideoRequest():
-            if "second" in prices:
-                length = fit_duration(request.duration_s, model.limits)
-                return prices["second"] * length + inputs * prices.get("input_image", Decimal(0))
-        case SpeechRequest():
-            for unit, characters in (("1M_characters", 1_000_000), ("1K_characters", 1_000)):
-                if unit in prices:
-                    return prices[unit] * len(request.text) / characters
-            seconds = Decimal(len(request.text)) / CHARACTERS_PER_S
-            return _by_audio_tokens(model, prices.get("1M_audio_output_tokens"), seconds)
-        case TranscriptionRequest():
-            if request.duration_s is None:
-                return None
-            seconds = Decimal(str(request.duration_s))
-            for unit, length_s in SECONDS_IN.items():
-                if unit in prices:
-                    return prices[unit] * seconds / length_s
-            return _by_audio_tokens(model, prices.get("1M_input_tokens"), seconds)
-    return None
-
-
-def _by_audio_tokens(model: Model, price: Decimal | None, seconds: Decimal) -> Decimal | None:
-    if price is None or "audio_tokens_per_s" not in model.limits:
-        return None
-    return price * seconds * Decimal(str(model.limits["audio_tokens_per_s"])) / 1_000_000
-
-
-def media_cost(model: Model, request: MediaRequest, usage: Usage | None) -> Decimal | None:
-    """What a finished request cost where the vendor gave no figure: usage x price, else units x price, else None."""
-    prices = {price.unit: price.usd for price in model.price}
-    if usage is not None and (total := _token_cost(prices, usage)) is not None:
-        return round_up(total)
-    if isinstance(request, TranscriptionRequest) and usage is not None and usage.seconds is not None:
-        request = request.model_copy(update={"duration_s": float(usage.seconds)})
-    if model.price_is_proxy or any(price.unit.startswith("1M_") and "tokens" in price.unit for price in model.price):
-        return None
-    amount = media_price(model, request)
-    return None if amount is None else round_up(amount)
-
-
-def _token_cost(prices: Mapping[str, Decimal], usage: Usage) -> Decimal | None:
-    """Tokens x price; None where the output was not counted or has no price."""
-    out = next((prices[unit] for unit in OUTPUT_UNITS if unit in prices), None)
-    if usage.output_tokens is None or out is None:
-        return None
-    text = prices.get("1M_text_input_tokens", prices.get("1M_input_tokens", Decimal(0)))
-    pictures, sound = usage.image_input_tokens or 0, usage.audio_input_tokens or 0
-    total = usage.output_tokens * out
-    total += pictures * prices.get("1M_image_input_tokens", text) + sound * prices.get("1M_audio_input_tokens", text)
-    return (total + max((usage.input_tokens or 0) - pictures - sound, 0) * text) / 1_000_000
-
-
-def round_up(amount: Decimal) -> Decimal:
-    """To the micro-dollar, never downwards."""
-    return amount.quantize(MICRO_USD, rounding=ROUND_UP)
-
-
-class Correction(Value):
-    """What a vendor says of its models today, which goes before the TOML's word."""
-
-    shutdowns: dict[str, dt.date] = Field(default_factory=dict)
-    """Model id -> the last day."""
-    gone: tuple[str, ...] = ()
-    """Ids of models in the TOML that the vendor does not serve (any more)."""
-    limits: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Model id -> limits that replace those of the same name."""
-    voices: dict[str, str] = Field(default_factory=dict)
-    """The account's own voices: name -> what goes on the wire."""
 
 
 @dataclass(frozen=True)
@@ -339,6 +240,15 @@ class Catalogue:
         """Other models that can serve this request as this one can, best first."""
         able = self.offered(model.modality, needs_of(request))
         return [other for other in able if can_replace(other, model, request)]
+
+    def corrected(self, corrections: Mapping[str, Correction]) -> Catalogue:
+        """This catalogue as the vendors say it is today: vendor -> what it says."""
+        rows: dict[str, tuple[Model, ...]] = {}
+        for model in self.models:
+            rows[model.vendor] = (*rows.get(model.vendor, ()), model)
+        nothing, today = Correction(), self.today()
+        said = {vendor: corrected(row, corrections.get(vendor, nothing), today) for vendor, row in rows.items()}
+        return replace(self, models=tuple(model for row in said.values() for model in row))
 
     def _heir(self, model: Model, wanted: str, fit: list[Model], needs: tuple[str, ...]) -> Chosen:
         """The successor, followed until a living one that fits; else the nearest model that can do what was asked."""

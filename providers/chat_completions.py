@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from .chat_errors import error_inside
+from .chat_parts import Detail, answer_format, media_part
 from .chat_streams import dicts, fold, function_of, is_object, text_of
 from .errors import MalformedAnswer, NotOffered
 from .types import ChatReply, ChatRequest, Media, Message, ToolCall, ToolSpec, Usage
@@ -28,17 +29,19 @@ def to_wire(
 ) -> dict[str, Any]:
     """The JSON body of a request. `model` is the name on the wire where it differs; `extra` goes in as it is.
 
-    Reads the images (blocking: call it off the event loop where there are any). Raises NotOffered for an image that is
-    not attached, or not in a user message: only there the format lets a model see one.
+    Reads the media (blocking: call it off the event loop where there are any). Raises NotOffered for media of a kind
+    the format has no part for, not attached, or not in a user message: only there the format lets a model see them.
     """
     body: dict[str, Any] = {
         "model": model or request.model,
-        "messages": [_message(message, request.media) for message in request.messages],
+        "messages": [_message(message, request.media, request.detail) for message in request.messages],
     }
     if request.tools:
         body["tools"] = [_tool(tool) for tool in request.tools]
         if not request.tools_allowed:
             body["tool_choice"] = "none"
+    if request.answer_schema is not None:
+        body["response_format"] = answer_format(request.answer_schema)
     if request.max_output_tokens is not None:
         body["max_completion_tokens"] = request.max_output_tokens  # reasoning models reject the older max_tokens
     if stream:
@@ -56,14 +59,14 @@ def _tool(tool: ToolSpec) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def _message(message: Message, media: Mapping[str, Media]) -> dict[str, Any]:
+def _message(message: Message, media: Mapping[str, Media], detail: Detail) -> dict[str, Any]:
     if message.media_ids and message.role != "user":
         # openai 3.52.0 types/chat/chat_completion_tool_message_param.py: a string or text parts only
-        raise NotOffered(f"A model can be shown images in user messages only, not in {message.role} messages.")
+        raise NotOffered(f"A model can be shown media in user messages only, not in {message.role} messages.")
     wire: dict[str, Any] = {"role": message.role, "content": message.content}
     if message.media_ids:
         text = [{"type": "text", "text": message.content}] if message.content else []
-        wire["content"] = text + [_image(media_id, media) for media_id in message.media_ids]
+        wire["content"] = text + [_shown(media_id, media, detail) for media_id in message.media_ids]
     if message.tool_calls:
         wire["content"] = message.content or None
         wire["tool_calls"] = [_echo(call) for call in message.tool_calls]
@@ -72,10 +75,10 @@ def _message(message: Message, media: Mapping[str, Media]) -> dict[str, Any]:
     return wire
 
 
-def _image(media_id: str, media: Mapping[str, Media]) -> dict[str, Any]:
+def _shown(media_id: str, media: Mapping[str, Media], detail: Detail) -> dict[str, Any]:
     if media_id not in media:
-        raise NotOffered(f"The image {media_id} is not attached to the request.")
-    return {"type": "image_url", "image_url": {"url": media[media_id].data_uri()}}
+        raise NotOffered(f"The file {media_id} is not attached to the request.")
+    return media_part(media_id, media[media_id], detail)
 
 
 def _echo(call: ToolCall) -> dict[str, Any]:
@@ -173,6 +176,7 @@ def _usage(value: Any) -> Usage | None:
         input_tokens=_count(value.get("prompt_tokens")),
         cached_input_tokens=_count(details.get("cached_tokens")),
         image_input_tokens=_count(details.get("image_tokens")),
+        audio_input_tokens=_count(details.get("audio_tokens")) or None,  # most turns hold no sound and say 0
         output_tokens=_count(value.get("completion_tokens")),
     )
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 from decimal import Decimal
 
-from .catalogue import Model, round_up
+from .catalogue import Model
+from .prices import round_up
 from .types import Usage
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ def _library_cost(model: str, usage: Usage, provider: str) -> Decimal | None:
     tokens = Tokens(
         input_tokens=usage.input_tokens,  # includes the cached ones, as OpenAI's prompt_tokens do
         cache_read_tokens=min(usage.cached_input_tokens or 0, usage.input_tokens or 0),
+        input_audio_tokens=min(usage.audio_input_tokens or 0, usage.input_tokens or 0),
         output_tokens=usage.output_tokens,
     )
     try:

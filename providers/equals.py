@@ -31,6 +31,8 @@ def can_replace(other: Model, model: Model, request: MediaRequest) -> bool:
         case EditRequest():
             most = other.limits.get("max_images_in", 1)
             return bool(request.n <= other.limits.get("max_images_out", 1) and 1 + len(request.references) <= most)
+        case VideoRequest() if len(request.references) > _most_references(request, other):
+            return False
         case VideoRequest():
             return _off(request, other) <= _off(request, model)
         case SpeechRequest():
@@ -41,6 +43,13 @@ def can_replace(other: Model, model: Model, request: MediaRequest) -> bool:
 
 def _has(model: Model, capability: str) -> bool:
     return capability in model.capabilities
+
+
+def _most_references(request: VideoRequest, model: Model) -> int:
+    """How many pictures of characters and products a model takes beside what the clip starts from."""
+    start = "_video_to_video" if request.video else "_image_to_video" if request.image else ""
+    most: int = model.limits.get(f"max_references{start}", model.limits.get("max_images_in", len(request.references)))
+    return most
 
 
 def _off(request: VideoRequest, model: Model) -> float:

@@ -30,8 +30,9 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-# The shapes of the vendors' keys: sk-... (OpenAI), r8_... (Replicate), key_... (Runway), xai-...; each holds a digit.
-KEY = re.compile(r"\b(?:sk|r8|key|xai)[-_](?=[\w-]*\d)[\w-]{8,}")
+# The shapes of the vendors' keys: sk-... (OpenAI, Anthropic, Stability), sk_... (ElevenLabs), r8_... (Replicate),
+# key_... (Runway), xai-..., AIza... (Google); each holds a digit. BFL's and fal's are UUIDs, as many harmless things are.
+KEY = re.compile(r"\b(?:(?:sk|r8|key|xai)[-_]|AIza)(?=[\w-]*\d)[\w-]{8,}")
 
 
 def without_keys(text: str) -> str:

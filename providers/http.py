@@ -21,6 +21,7 @@ from .clients import EACH, IDLE_S, Clients
 from .downloads import SLOWEST_BYTES_PER_S, Downloads
 from .errors import JobLost, MalformedAnswer, NotSent, OutcomeUnknown, ProviderError, Unanswered
 from .refusals import error_for
+from .streamed import Pieces, Streamed
 
 T = TypeVar("T")
 
@@ -121,6 +122,31 @@ def json_body(response: httpx.Response) -> Any:
         return None
 
 
+@contextlib.contextmanager
+def _reached(vendor: str, url: str, *, paid: bool) -> Iterator[None]:
+    """Turns what httpx raises into NotSent, and into OutcomeUnknown (paid) or Unanswered once bytes may have left."""
+    try:
+        yield
+    except NOTHING_LEFT as error:
+        raise NotSent(f"{vendor} could not be reached at {urlsplit(url).hostname}.") from error
+    except (httpx.HTTPError, TimeoutError) as error:
+        why = type(error).__name__
+        if paid:
+            raise OutcomeUnknown(
+                f"{vendor} gave no answer ({why}); whether the work was started is not known."
+            ) from error
+        raise Unanswered(f"{vendor} gave no answer ({why}).") from error
+
+
+def _accepted(vendor: str, response: httpx.Response, *, paid: bool) -> httpx.Response:
+    """An answer below 400. Raises what `error_for` makes of any other, with the answer on it as `response`."""
+    if response.status_code >= 400:
+        problem = error_for(vendor, response.status_code, response.headers, json_body(response), paid=paid)
+        problem.response = response  # type: ignore[attr-defined]
+        raise problem
+    return response
+
+
 # ---- the client ------------------------------------------------------------------------------------------------------
 
 
@@ -167,22 +193,26 @@ class Http:
         when it is too long, or what `error_for` makes of the status; the raw answer hangs on the error as `response`
         where there was one.
         """
-        try:
-            with self._clients.one() as client:
-                response = await self._answer(vendor, client, client.build_request(method, url, **content))
-        except NOTHING_LEFT as error:
-            raise NotSent(f"{vendor} could not be reached at {urlsplit(url).hostname}.") from error
-        except (httpx.HTTPError, TimeoutError) as error:
-            if paid:
-                raise OutcomeUnknown(
-                    f"{vendor} gave no answer ({type(error).__name__}); whether the work was started is not known."
-                ) from error
-            raise Unanswered(f"{vendor} gave no answer ({type(error).__name__}).") from error
-        if response.status_code >= 400:
-            problem = error_for(vendor, response.status_code, response.headers, json_body(response), paid=paid)
-            problem.response = response  # type: ignore[attr-defined]
-            raise problem
-        return response
+        with _reached(vendor, url, paid=paid), self._clients.one() as client:
+            response = await self._answer(vendor, client, client.build_request(method, url, **content))
+        return _accepted(vendor, response, paid=paid)
+
+    async def stream(self, vendor: str, method: str, url: str, *, paid: bool = False, **content: Any) -> Streamed:
+        """Like `send`, with an answer that is read while it is made.
+
+        Until its first byte has come it raises what `send` raises; after that its pieces raise OutcomeUnknown (paid) or
+        Unanswered when they break off, and MalformedAnswer when they are too many.
+        """
+        with _reached(vendor, url, paid=paid), self._clients.one() as client:
+            request = client.build_request(method, url, **content)
+            async with asyncio.timeout(self.limit_s(int(request.headers.get("content-length", 0)))):
+                response = await client.send(request, stream=True)
+                if response.status_code >= 400:
+                    _accepted(vendor, await self._whole(vendor, response, request), paid=paid)
+                most, timeout_s = self.max_answer_bytes, self.timeout_s
+                pieces = Pieces(vendor, response, paid=paid, timeout_s=timeout_s, max_bytes=most)
+                await pieces.begin()
+        return Streamed(response.headers, pieces)
 
     def limit_s(self, sent_bytes: int) -> float:
         """How long a request may take until its answer is whole. The clients' own limits bound each silence alone, so
@@ -192,16 +222,19 @@ class Http:
     async def _answer(self, vendor: str, client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
         """The whole answer to a request. Raises TimeoutError, MalformedAnswer."""
         async with asyncio.timeout(self.limit_s(int(request.headers.get("content-length", 0)))):
-            response = await client.send(request, stream=True)
-            try:
-                pieces, received = [], 0
-                async for piece in response.aiter_bytes():
-                    received += len(piece)
-                    if received > self.max_answer_bytes:
-                        break
-                    pieces.append(piece)
-            finally:
-                await response.aclose()
+            return await self._whole(vendor, await client.send(request, stream=True), request)
+
+    async def _whole(self, vendor: str, response: httpx.Response, request: httpx.Request) -> httpx.Response:
+        """An answer read to its end, or, of a refusal, as far as the cap. Raises MalformedAnswer."""
+        try:
+            pieces, received = [], 0
+            async for piece in response.aiter_bytes():
+                received += len(piece)
+                if received > self.max_answer_bytes:
+                    break
+                pieces.append(piece)
+        finally:
+            await response.aclose()
         if received > self.max_answer_bytes and response.status_code < 400:  # of a refusal the beginning will do
             raise MalformedAnswer(f"{vendor} sent an answer of more than {self.max_answer_bytes} bytes.")
         headers = {name: text for name, text in response.headers.items() if name not in OF_THE_WIRE}
@@ -235,3 +268,14 @@ class Http:
     ) -> AsyncIterator[bytes]:
         """The bytes behind a vendor's URL, piece by piece; see `Downloads.fetch`."""
         return self._downloads.fetch(url, vendor_url=vendor_url, headers_for=headers_for)
+
+    async def fetch(self, url: str, *, max_bytes: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes behind a URL that a user names, piece by piece: https only, and public addresses only, at every
+        redirect; no host is trusted. `max_bytes` None: what a download may have. Raises DownloadRefused (a rule is
+        broken) or DownloadFailed (try again); nothing is owed for either."""
+        pieces = self._downloads.fetch(
+            url, vendor_url=None, headers_for=lambda url: {}, max_bytes=max_bytes, what="linked file"
+        )
+        with before_payment():
+            async for piece in pieces:
+                yield piece

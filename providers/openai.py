@@ -1,4 +1,5 @@
-"""OpenAI, and every server that speaks like it (Ollama, vLLM, gateways) at `OPENAI_BASE_URL`: chat, pictures, speech.
+"""OpenAI, and every server that speaks like it (Ollama, vLLM, gateways) at `OPENAI_BASE_URL`: chat, pictures and edits,
+speech, transcription, moderation.
 
 Its video service ended on 2026-09-24 without a replacement; those models are here only to be recognised by name.
 """
@@ -8,56 +9,44 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
 import httpx2
-import openai
 from openai import AsyncOpenAI
 
 from .base import Family
-from .catalogue import Model, load_models
+from .catalogue import Correction, Model, load_models, load_voices
 from .chat_completions import call_ids, from_answer, to_wire
-from .chat_errors import error_inside, named_error
+from .chat_parts import in_words, needs_of_media
 from .chat_prices import chat_cost
 from .clients import Clients
-from .errors import (
-    MalformedAnswer,
-    NotOffered,
-    NotSent,
-    OutcomeUnknown,
-    ProviderError,
-    Unavailable,
-)
-from .http import NOTHING_LEFT, Http
+from .drawing_limits import attached
+from .errors import NotOffered, Unavailable
+from .http import Http
 from .openai_client import MAX_ANSWER_BYTES, build_client
-from .openai_images import nearest_size, read_pictures
-from .refusals import error_for
-from .shapes import asked_size, size_warning
+from .openai_drawing import drawing_of
+from .openai_errors import object_of, translated
+from .openai_images import read_pictures
+from .openai_models import correction_of
+from .openai_moderation import flagged_in, questions
+from .openai_speech import LiveSound, custom_voice, sound_of, speech_of
+from .openai_transcripts import transcript_from, transcription_of, transcription_usage
 from .types import (
     ChatReply,
     ChatRequest,
     Done,
+    EditRequest,
     ImageRequest,
     Media,
     MediaRequest,
     Output,
     SpeechRequest,
     Ticket,
+    TranscriptionRequest,
     Usage,
 )
-
-# Of both stacks: the SDK runs on httpx2 and still passes on what httpx raises (openai 3.52.0, _httpx2.py).
-NEVER_LEFT = (
-    *NOTHING_LEFT,
-    httpx2.ConnectError,
-    httpx2.ConnectTimeout,
-    httpx2.PoolTimeout,
-    httpx2.ProxyError,
-    httpx2.UnsupportedProtocol,
-)
-IMAGE_TYPES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 
 
 class OpenAI(Family):
@@ -72,6 +61,7 @@ class OpenAI(Family):
     def __init__(self, environment: Mapping[str, str], http: Http) -> None:
         super().__init__(environment, http)
         self.models = load_models("providers", "openai.toml")
+        self.voices = load_voices("providers", "openai.toml")
         self._streams = environment.get("OPENAI_STREAM", "").strip().lower() in ("1", "true", "yes", "on")
         self._organization = environment.get("OPENAI_ORG_ID") or None
         self._project = environment.get("OPENAI_PROJECT_ID") or None
@@ -107,6 +97,9 @@ class OpenAI(Family):
         """
         row = next((m for m in self.models if m.modality == "chat" and request.model in (m.id, *m.aliases)), None)
         name = row.wire_id if row is not None and request.model == row.id else request.model
+        if row is not None:
+            _check_media(row, request)
+            request = in_words(request) if row.limits.get("answer_schema") == "in_words" else request
         extra = _tool_parameters(row) if row is not None and request.tools else {}
         write = partial(to_wire, request, model=name, stream=self._streams, extra=extra)
         body = await asyncio.to_thread(write) if request.media else write()
@@ -121,59 +114,86 @@ class OpenAI(Family):
     # ---- media -------------------------------------------------------------------------------------------------------
 
     async def submit(self, request: MediaRequest, media: Mapping[str, Media]) -> Done | Ticket:
-        """Draw or speak; both are answered at once, with the bytes."""
+        """Draw, edit, speak or write down; all are answered at once, a live speech while it is made."""
         row = self.row(request.model)
-        if row.modality != request.kind:
+        if row.modality != request.modality:
             raise NotOffered(f"{row.id} makes no {request.kind}.")
         if row.status == "retired":
-            raise Unavailable(f"{row.id} was retired by OpenAI on {row.shutdown}.")
-        if isinstance(request, ImageRequest):
+            on = f" on {row.shutdown}" if row.shutdown else ""
+            raise Unavailable(f"{row.id} was retired by OpenAI{on}.")
+        if isinstance(request, ImageRequest | EditRequest):
             return await self._draw(row, request, media)
         if isinstance(request, SpeechRequest):
             return await self._speak(row, request)
+        if isinstance(request, TranscriptionRequest):
+            return await self._transcribe(row, request, media)
         raise NotOffered("OpenAI makes no video since 2026-09-24; choose another vendor.")
 
-    async def _draw(self, row: Model, request: ImageRequest, media: Mapping[str, Media]) -> Done:
-        _check(row, "max_prompt_chars", len(request.prompt), "characters of prompt")
-        _check(row, "max_images_out", request.n, "pictures at once")
-        size, warnings = _size(row, request)
-        if request.seed is not None:
-            warnings.append(f"{row.id} takes no seed; the one given was ignored.")
-        # GPT image models reject response_format and style (openai 3.52.0, types/image_generate_params.py).
-        given: dict[str, Any] = {"model": row.wire_id, "prompt": request.prompt, "n": request.n, "size": size}
-        given["output_format"] = "png"
-        files = await asyncio.to_thread(_files, row, request.references, media) if request.references else None
-        async with self._asked(sum(len(data) for _, data, _ in files or ())) as sdk:
+    async def _draw(self, row: Model, request: ImageRequest | EditRequest, media: Mapping[str, Media]) -> Done:
+        drawing = await asyncio.to_thread(drawing_of, row, request, media)
+        async with self._asked(drawing.bytes) as sdk:
             images = sdk.images.with_raw_response
-            answer = await (images.edit(image=files, **given) if files else images.generate(**given))
+            call = images.edit if "image" in drawing.given else images.generate
+            answer = await call(**drawing.given)
         pictures = await asyncio.to_thread(read_pictures, answer.http_response.content, self.name)
+        warnings = drawing.warnings
         if len(pictures.outputs) < request.n:
-            warnings.append(f"{row.id} was asked for {request.n} pictures and made {len(pictures.outputs)}.")
-        return Done(pictures.outputs, None, pictures.usage, pictures.revised_prompt, tuple(warnings))
+            warnings += (f"{row.id} was asked for {request.n} pictures and made {len(pictures.outputs)}.",)
+        return Done(pictures.outputs, None, pictures.usage, pictures.revised_prompt, warnings)
 
     async def _speak(self, row: Model, request: SpeechRequest) -> Done:
-        if "tts" not in row.capabilities:
-            raise NotOffered(f"{row.id} speaks only over the Realtime API, which is not used here.")
-        _check(row, "max_prompt_chars", len(request.text), "characters of text at once")
-        warnings = []
-        speed = min(max(request.speed, float(row.limits["speed_min"])), float(row.limits["speed_max"]))
-        if speed != request.speed:
-            warnings.append(f"{row.id} cannot speak at speed {request.speed:g}; {speed:g} was used instead.")
-        given: dict[str, Any] = {"model": row.wire_id, "input": request.text, "voice": request.voice, "speed": speed}
-        given["response_format"] = request.format
-        if request.instructions and "instructions" in row.capabilities:
-            _check(row, "max_instructions_chars", len(request.instructions), "characters of instructions")
-            given["instructions"] = request.instructions
-        elif request.instructions:
-            warnings.append(f"{row.id} takes no instructions; the ones given were ignored.")
+        voice: Any = custom_voice(row, request.voice)
+        if voice is None:  # a gateway has voices of its own, which no list here can know
+            known = self.voices.get(request.voice, request.voice)
+            voice = self.voice_for(row, request.voice) if self.is_vendor else known
+        given, warnings = speech_of(row, request, voice)
+        if request.stream:
+            sound = LiveSound(self.http.limit_s(0), partial(translated, self.name, self.host))
+            await sound.open(self._sdk(), given, self.name)
+            return Done((Output(chunks=sound),), warnings=warnings)
         async with self._asked() as sdk:
             answer = await sdk.audio.speech.with_raw_response.create(**given)
-        return Done((Output(data=_sound(answer.http_response, self.name)),), warnings=tuple(warnings))
+        return Done((Output(data=sound_of(answer.http_response, self.name)),), warnings=warnings)
+
+    async def _transcribe(self, row: Model, request: TranscriptionRequest, media: Mapping[str, Media]) -> Done:
+        if "transcribe" not in row.capabilities:
+            raise NotOffered(f"{row.id} listens only over the Realtime API, which is not used here.")
+        sound = attached(request.audio, media)
+        given, warnings = await asyncio.to_thread(transcription_of, row, request, sound)
+        async with self._asked(sound.size) as sdk:
+            answer = await sdk.audio.transcriptions.with_raw_response.create(**given)
+        body = object_of(answer.http_response, self.name)
+        transcript = transcript_from(body, request, self.name)
+        return Done(usage=transcription_usage(body), warnings=warnings, transcript=transcript)
+
+    # ---- questions that cost nothing ---------------------------------------------------------------------------------
+
+    async def moderate(self, text: str, images: Sequence[Media] = ()) -> tuple[str, ...]:
+        """The categories of OpenAI's moderation, such as `violence` or `self-harm/intent`, that a text or pictures
+        fall under; none when all is well. Free. Raises NotOffered (other media, pictures above 20 MB), and whatever a
+        question can fail with."""
+        found: list[str] = []
+        for question in await asyncio.to_thread(questions, text, images):
+            async with self._asked(sum(image.size for image in images), paid=False) as sdk:
+                answer = await sdk.moderations.with_raw_response.create(**question)
+            found += flagged_in(object_of(answer.http_response, self.name), self.name)
+        return tuple(dict.fromkeys(found))
+
+    async def refresh(self) -> Correction:
+        """See `Family`: the list of models, and the days on which they end. A gateway is not asked: its list is not
+        about these models."""
+        if not self.is_vendor or self.unavailable():
+            return Correction()
+        async with self._asked(paid=False) as sdk:
+            answer = await sdk.models.with_raw_response.list()
+        return correction_of(object_of(answer.http_response, self.name), self.models, self.name)
+
+    # ---- the wire ----------------------------------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
-    async def _asked(self, sent_bytes: int = 0) -> AsyncIterator[AsyncOpenAI]:
+    async def _asked(self, sent_bytes: int = 0, *, paid: bool = True) -> AsyncIterator[AsyncOpenAI]:
         """A client of the SDK for one request, whose time is limited and whose errors are translated."""
-        with self._sdk() as sdk, _translated(self.name, self.host):
+        with self._sdk() as sdk, translated(self.name, self.host, paid=paid):
             async with asyncio.timeout(self.http.limit_s(sent_bytes)):
                 yield sdk
 
@@ -213,79 +233,10 @@ def _tool_parameters(row: Model) -> dict[str, Any]:
     return {"reasoning_effort": effort} if effort else {}
 
 
-def _check(row: Model, limit: str, amount: int, what: str) -> None:
-    if limit in row.limits and amount > row.limits[limit]:
-        raise NotOffered(f"{row.id} takes at most {row.limits[limit]} {what}; this request has {amount}.")
-
-
-def _size(row: Model, request: ImageRequest) -> tuple[str, list[str]]:
-    """The size on the wire, and a warning where it is not the wanted one. An edit without a size keeps its shape."""
-    asked = asked_size(request)
-    if asked is None:
-        return ("auto" if request.references else "1024x1024"), []
-    if min(asked) < 1:
-        raise NotOffered(f"There is no picture of {asked[0]}x{asked[1]} pixels.")
-    width, height = nearest_size(row, asked)
-    return f"{width}x{height}", list(size_warning(row.id, asked, f"{width}x{height}"))
-
-
-def _files(row: Model, references: tuple[str, ...], media: Mapping[str, Media]) -> list[tuple[str, bytes, str]]:
-    """The pictures to start from, as multipart files (blocking). Limits: openai 3.52.0, types/image_edit_params.py."""
-    _check(row, "max_images_in", len(references), "pictures to start from")
-    files = []
-    for number, name in enumerate(references, 1):
-        picture = media.get(name)
-        if picture is None:
-            raise NotOffered(f"The picture {name} is not attached to the request.")
-        if picture.media_type not in IMAGE_TYPES:
-            raise NotOffered(f"{row.id} starts from PNG, JPEG or WebP pictures, not from {picture.media_type}.")
-        _check(row, "max_input_image_mb", -(-picture.size // 1_000_000), "megabytes of picture to start from")
-        files.append((f"image_{number}.{IMAGE_TYPES[picture.media_type]}", picture.read(), picture.media_type))
-    return files
-
-
-def _sound(response: httpx2.Response, vendor: str) -> bytes:
-    """The audio of a speech answer. Raises MalformedAnswer, or the error that came in place of audio."""
-    content_type = response.headers.get("content-type", "")
-    if content_type.startswith(("application/json", "text/")):
-        body = _json(response)
-        if isinstance(body, dict) and body.get("error"):
-            raise error_inside(vendor, body["error"])
-        raise MalformedAnswer(f"{vendor} answered with {content_type} in place of audio.")
-    if not response.content:
-        raise MalformedAnswer(f"{vendor} answered without audio.")
-    return response.content
-
-
-# ---- errors ----------------------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _translated(vendor: str, host: str) -> Iterator[None]:
-    """Turns what the SDK raises (openai 3.52.0, _exceptions.py) into this project's errors."""
-    try:
-        yield
-    except openai.APIStatusError as error:
-        raise _refusal(vendor, error) from error
-    except (openai.APIConnectionError, httpx2.HTTPError, OSError) as error:  # APITimeoutError is one of the first
-        cause = (isinstance(error, openai.APIConnectionError) and error.__cause__) or error
-        if isinstance(cause, NEVER_LEFT):
-            raise NotSent(f"{vendor} could not be reached at {host}.") from error
-        why = type(cause).__name__
-        raise OutcomeUnknown(f"{vendor} gave no answer ({why}); whether the work was done is not known.") from error
-    except openai.OpenAIError as error:
-        raise MalformedAnswer(f"{vendor}'s answer was not understood ({type(error).__name__}).") from error
-
-
-def _refusal(vendor: str, error: openai.APIStatusError) -> ProviderError:
-    body = _json(error.response)
-    inner = body.get("error", body) if isinstance(body, dict) else body
-    problem = named_error(vendor, inner)
-    return problem or error_for(vendor, error.status_code, error.response.headers, body, paid=True)
-
-
-def _json(response: httpx2.Response) -> Any:
-    try:
-        return response.json()
-    except ValueError:
-        return None
+def _check_media(row: Model, request: ChatRequest) -> None:
+    """Raises NotOffered for media the model cannot see, hear or read."""
+    for name in {name for message in request.messages for name in message.media_ids} & set(request.media):
+        media_type = request.media[name].media_type
+        need = needs_of_media(media_type)
+        if need is not None and need not in row.capabilities:
+            raise NotOffered(f"{row.id} takes no {media_type}; choose a model that can ({need}).")

@@ -19,20 +19,14 @@ from urllib.parse import quote, unquote_to_bytes
 
 from .addresses import https_host, same_origin
 from .base import NOTHING, Family
-from .catalogue import Model, load_lanes, load_models
+from .catalogue import Correction, Model, load_lanes, load_models
+from .drawing_limits import attached
 from .errors import InvalidRequest, JobFailed, JobLost, MalformedAnswer, Moderated, NotOffered, ProviderError
 from .http import Http, before_payment, status_of
+from .replicate_inputs import Inputs, images_of, inputs_of
 from .replicate_list import Predictions
-from .shapes import (
-    asked_size,
-    duration_warning,
-    fit_duration,
-    fit_size,
-    nearest_ratio,
-    nearest_tier,
-    size_warning,
-)
-from .types import Done, ImageRequest, Media, MediaRequest, Output, Pending, Ticket, VideoRequest
+from .replicate_schemas import corrected_limits
+from .types import Done, Media, MediaRequest, Output, Pending, Ticket
 
 LABEL = "Replicate"
 MAX_DATA_URI_BYTES = 256 * 1000
@@ -45,9 +39,6 @@ BLOCKED = re.compile(r"nsfw|safety|moderat|sensitive|flagged|inappropriate|conte
 "NSFW content detected" (replicate/cog-flux) or "flagged as sensitive ... (E005)"."""
 FILE_KEYS = ("video", "image", "file", "audio", "url")
 """In an output that is an object, the members that hold the work; others seen are `caption`, `zip`."""
-
-Inputs = dict[str, Any]
-Warnings = tuple[str, ...]
 
 
 class Replicate(Family):
@@ -67,7 +58,7 @@ class Replicate(Family):
         model = self.row(request.model)
         inputs, warnings = inputs_of(model, request)
         with before_payment():
-            inputs |= await self._images(model, [media[name] for name in images_of(request)])
+            inputs |= await self._images(model, [attached(name, media) for name in images_of(request)])
         answer = await self._create(model, inputs)
         job_id = answer.get("id")
         if not isinstance(job_id, str) or not job_id:
@@ -116,6 +107,27 @@ class Replicate(Family):
             await self.http.send(LABEL, "POST", f"{self._prediction(ticket)}/cancel", headers=self._headers)
         except InvalidRequest:
             return  # 4xx: the prediction is over or unknown, so nothing is left to cancel
+
+    async def refresh(self) -> Correction:
+        """See `Family`: GET /models/{owner}/{name} tells whether a model is there, and its image input's name."""
+        if not self.is_vendor or self.unavailable():
+            return Correction()
+        gone, limits = [], {}
+        for model in self.models:  # one after the other: there is no hurry
+            answer = await self._described(model)
+            if answer is None:
+                gone.append(model.id)
+            elif found := corrected_limits(model, answer):
+                limits[model.id] = found
+        return Correction(gone=tuple(gone), limits=limits)
+
+    async def _described(self, model: Model) -> dict[str, Any] | None:
+        """What Replicate says of a model; None when it does not know it. Raises ProviderError."""
+        url = f"{self.base_url}/models/{model.wire_id.partition(':')[0]}"
+        try:
+            return await self.http.ask(LABEL, "GET", url, headers=self._headers)
+        except JobLost:
+            return None
 
     def download_headers(self, output: Output, url: str) -> dict[str, str]:
         """Output files of API predictions want the key (OpenAPI, predictions.get), at Replicate's own hosts only."""
@@ -179,70 +191,6 @@ class Replicate(Family):
         if not isinstance(urls, dict) or not isinstance(urls.get("get"), str):
             raise MalformedAnswer("Replicate stored an input file but gave no address for it.")
         return str(urls["get"])
-
-
-# ---- inputs ----------------------------------------------------------------------------------------------------------
-
-
-def inputs_of(model: Model, request: MediaRequest) -> tuple[Inputs, Warnings]:
-    """The `input` a request becomes, but for its images. Raises NotOffered when the model cannot do it."""
-    match request:
-        case ImageRequest():
-            return image_inputs(model, request)
-        case VideoRequest():
-            return video_inputs(model, request)
-    raise NotOffered(f"replicate does no {request.kind} here.")
-
-
-def images_of(request: MediaRequest) -> tuple[str, ...]:
-    """The ids of the images a request works from."""
-    if isinstance(request, VideoRequest):
-        return (request.image,) if request.image else ()
-    return request.references if isinstance(request, ImageRequest) else ()
-
-
-def image_inputs(model: Model, request: ImageRequest) -> tuple[Inputs, Warnings]:
-    """The `input` of an image model, but for its images. Raises NotOffered when more are asked than one call makes."""
-    limits, size = model.limits, asked_size(request)
-    most = limits.get("max_images_out", 1)
-    if request.n > most:
-        raise NotOffered(f"{model.id} makes at most {most} images in one call, {request.n} were asked for.")
-    ratios = limits.get("ratios", ())
-    inputs: Inputs = {"prompt": request.prompt}
-    warnings: Warnings = ()
-    if size and "custom" in ratios:
-        width, height = fit_size(size, low=limits["width_min"], high=limits["width_max"], step=limits["multiple_of"])
-        inputs |= {"aspect_ratio": "custom", "width": width, "height": height}
-        warnings = size_warning(model.id, size, f"{width}x{height}")
-    elif size and (ratio := nearest_ratio(ratios, size)):
-        inputs["aspect_ratio"] = ratio
-        warnings = size_warning(model.id, size, ratio)
-    elif request.references and "match_input_image" in ratios:
-        inputs["aspect_ratio"] = "match_input_image"
-    if "png" in limits.get("formats", ()):
-        inputs["output_format"] = "png"  # the defaults lose quality: webp or jpg
-    if request.n > 1:
-        inputs["num_outputs"] = request.n
-    if request.seed is not None:
-        inputs["seed"] = request.seed
-    return inputs, warnings
-
-
-def video_inputs(model: Model, request: VideoRequest) -> tuple[Inputs, Warnings]:
-    """The `input` of a video model, but for its first frame."""
-    limits, size = model.limits, asked_size(request)
-    duration = fit_duration(request.duration_s, limits)
-    inputs: Inputs = {"prompt": request.prompt, "duration": duration}
-    warnings = duration_warning(model.id, request.duration_s, duration)
-    if size:
-        ratio, tier = nearest_ratio(limits.get("ratios", ()), size), nearest_tier(limits.get("resolutions", ()), size)
-        inputs |= {"resolution": tier} if tier else {}
-        if ratio and not request.image:  # "Ignored if an image is used": the clip takes the image's shape
-            inputs["aspect_ratio"] = ratio
-            warnings += size_warning(model.id, size, ratio, tier)
-    if request.seed is not None:
-        inputs["seed"] = request.seed
-    return inputs, warnings
 
 
 # ---- answers ---------------------------------------------------------------------------------------------------------

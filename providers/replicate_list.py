@@ -13,6 +13,7 @@ from .addresses import same_origin
 from .catalogue import Model
 from .errors import MalformedAnswer
 from .http import Http
+from .replicate_schemas import IMAGE_FIELDS
 from .types import Media
 
 CLOCK_SKEW = dt.timedelta(minutes=1)
@@ -60,10 +61,14 @@ class Predictions:
         """
         if not is_of(record, model):
             return False
-        given, field = record.get("input"), model.limits.get("image_field")
+        given = record.get("input")
         if record.get("data_removed") or not given:
             return None
-        if not isinstance(given, dict) or {name: value for name, value in given.items() if name != field} != inputs:
+        if not isinstance(given, dict):
+            return False
+        # The field had another name perhaps when it was sent: see replicate_schemas.py.
+        field = next((name for name in (model.limits.get("image_field"), *IMAGE_FIELDS) if name in given), None)
+        if {name: value for name, value in given.items() if name != field} != inputs:
             return False
         links = given.get(field) if field else None
         links = links if isinstance(links, list) else [] if links is None else [links]

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from .addresses import same_origin
 from .base import Family
-from .catalogue import Model, load_models
+from .catalogue import load_models
 from .errors import (
     InvalidRequest,
     JobFailed,
@@ -30,32 +30,19 @@ from .errors import (
 )
 from .http import Http, answer_of, before_payment
 from .refusals import detail_of
-from .shapes import (
-    Size,
-    asked_size,
-    at_area_of,
-    duration_warning,
-    fit_duration,
-    image_size,
-    nearest_ratio,
-    nearest_tier,
-    size_warning,
-)
-from .types import Done, ImageRequest, Media, MediaRequest, Output, Pending, Ticket, VideoRequest
+from .runway_orders import Body, order_of
+from .types import Done, Media, MediaRequest, Output, Pending, Ticket
 
 LABEL = "Runway"
 VERSION = "2024-11-06"
 CREDIT_USD = Decimal("0.01")
 MAX_DATA_URI_CHARS = 5_242_880
-"""https://docs.dev.runwayml.com/assets/inputs/: larger inputs must be uploaded."""
-DEFAULT_IMAGE: Size = (1024, 1024)
-DEFAULT_VIDEO: Size = (1280, 720)
+"""https://docs.dev.runwayml.com/assets/inputs/: larger inputs must be uploaded ..."""
+MAX_UPLOAD_BYTES = 200 * 1000 * 1000
+"""... and may have no more than this. For clips the page says 16 MB as a data URI, the SDK 5 MB: the smaller holds."""
 DAILY_CAP = re.compile(r"daily|per day|24.?hours?|quota", re.IGNORECASE)
 NO_CREDIT = re.compile(r"enough credits|insufficient credits", re.IGNORECASE)
 CODE = re.compile(r"\b[A-Z_]+(?:\.[A-Z0-9_]+)+\b")
-
-Body = dict[str, Any]
-Warnings = tuple[str, ...]
 
 
 class Runway(Family):
@@ -72,20 +59,13 @@ class Runway(Family):
         self.base_url = self.base_url.removesuffix("/v1")  # the vendor's own variable has no /v1, others' habits do
 
     async def submit(self, request: MediaRequest, media: Mapping[str, Media]) -> Ticket:
-        if not isinstance(request, ImageRequest | VideoRequest):
-            raise NotOffered(f"runway does no {request.kind} here.")
         model = self.row(request.model)
-        check_prompt(model, request.prompt)
         with before_payment():
-            if isinstance(request, ImageRequest):
-                path, (body, warnings) = "text_to_image", await self._image_body(model, request, media)
-            else:
-                path = "image_to_video" if request.image else "text_to_video"
-                body, warnings = await self._video_body(model, request, media)
-        answer = await self._create(path, body)
+            order = await order_of(model, request, media, self._link)
+        answer = await self._create(order.path, order.body)
         if not isinstance(answer.get("id"), str):
             raise MalformedAnswer("Runway accepted the request but named no task.")
-        return Ticket(job_id=answer["id"], estimated_cost_usd=usd(answer.get("estimatedCost")), warnings=warnings)
+        return Ticket(job_id=answer["id"], estimated_cost_usd=usd(answer.get("estimatedCost")), warnings=order.warnings)
 
     async def poll(self, ticket: Ticket) -> Done | Pending:
         """The URLs in a finished task's answer are signed anew each time, for a day or two."""
@@ -115,41 +95,6 @@ class Runway(Family):
         except InvalidRequest:
             return  # 404: there is nothing left to cancel
 
-    # ---- bodies ------------------------------------------------------------------------------------------------------
-
-    async def _image_body(
-        self, model: Model, request: ImageRequest, media: Mapping[str, Media]
-    ) -> tuple[Body, Warnings]:
-        limits, given = model.limits, len(request.references)
-        if request.n > limits.get("max_images_out", 1):
-            raise NotOffered(f"{model.id} makes one image in one call, {request.n} were asked for.")
-        least, most = limits.get("min_images_in", 0), limits.get("max_images_in", 0)
-        if not least <= given <= most:
-            raise NotOffered(f"{model.id} takes {least} to {most} reference images, {given} were given.")
-        images = [media[name] for name in request.references]
-        ratio, warnings = await ratio_for(model, request, images, DEFAULT_IMAGE)
-        body: Body = {"model": model.wire_id, "promptText": request.prompt} | ratio
-        if images:
-            body["referenceImages"] = [{"uri": await self._uri(image)} for image in images]
-        seed, seed_warnings = seed_for(model, request)
-        return body | seed, warnings + seed_warnings
-
-    async def _video_body(
-        self, model: Model, request: VideoRequest, media: Mapping[str, Media]
-    ) -> tuple[Body, Warnings]:
-        images = [media[request.image]] if request.image else []
-        ratio, warnings = await ratio_for(model, request, images, DEFAULT_VIDEO)
-        duration = fit_duration(request.duration_s, model.limits)
-        body: Body = {"model": model.wire_id, "duration": duration} | ratio
-        if request.prompt:
-            body["promptText"] = request.prompt
-        for image in images:
-            uri = await self._uri(image)
-            # Models that also take reference images read a bare string as one; `position` makes it the first frame.
-            body["promptImage"] = [{"uri": uri, "position": "first"}] if model.limits.get("keyframes") else uri
-        seed, seed_warnings = seed_for(model, request)
-        return body | seed, warnings + duration_warning(model.id, request.duration_s, duration) + seed_warnings
-
     # ---- the wire ----------------------------------------------------------------------------------------------------
 
     @property
@@ -177,11 +122,13 @@ class Runway(Family):
                 raise InvalidRequest(f"{error} ({issues})") from error
             raise
 
-    async def _uri(self, image: Media) -> str:
-        """The image as a data URI, or, where that would be too long, as the address of an upload."""
-        if image.size * 4 / 3 + 100 <= MAX_DATA_URI_CHARS:
-            return await asyncio.to_thread(image.data_uri)
-        name = "input" + (mimetypes.guess_extension(image.media_type) or ".png")
+    async def _link(self, file: Media) -> str:
+        """A file as a data URI, or, where that would be too long, as the address of an upload. Raises NotOffered."""
+        if file.size * 4 / 3 + 100 <= MAX_DATA_URI_CHARS:
+            return await asyncio.to_thread(file.data_uri)
+        if file.size > MAX_UPLOAD_BYTES:
+            raise NotOffered(f"Runway takes input files of at most {MAX_UPLOAD_BYTES // 10**6} MB.")
+        name = "input" + (mimetypes.guess_extension(file.media_type) or ".png")
         place = await self.http.send_json(
             LABEL,
             "POST",
@@ -194,44 +141,9 @@ class Runway(Family):
             raise MalformedAnswer("Runway offered no place for an input file.")
         if not target.startswith("https://") and not same_origin(target, self.base_url):
             raise MalformedAnswer("Runway offered a place for an input file that is not safe.")
-        files = {"file": (name, await asyncio.to_thread(image.read), image.media_type)}
+        files = {"file": (name, await asyncio.to_thread(file.read), file.media_type)}
         await self.http.send(LABEL, "POST", target, data=fields, files=files)  # signed by its fields: never our key
         return uri
-
-
-# ---- requests --------------------------------------------------------------------------------------------------------
-
-
-def check_prompt(model: Model, prompt: str) -> None:
-    """Raises NotOffered for a prompt over the model's limit, which Runway counts in UTF-16 units."""
-    most, units = model.limits.get("max_prompt_chars"), len(prompt.encode("utf-16-le")) // 2
-    if most is not None and units > most:
-        raise NotOffered(f"{model.id} takes a prompt of at most {most} characters, this one has {units}: shorten it.")
-
-
-async def ratio_for(
-    model: Model, request: ImageRequest | VideoRequest, images: list[Media], default: Size
-) -> tuple[Body, Warnings]:
-    """The `ratio` nearest to the size asked for; where none is asked for, to the shape of the input image."""
-    limits, asked = model.limits, asked_size(request)
-    offered = limits.get("ratios", ())
-    if request.kind == "video" and images:
-        offered = limits.get("ratios_image_to_video", offered)
-    size = asked
-    if size is None and images:
-        shape = await asyncio.to_thread(image_size, images[0])
-        size = at_area_of(shape, default) if shape else None
-    if ratio := nearest_ratio(offered, size or default):
-        return {"ratio": ratio}, size_warning(model.id, asked, ratio)
-    tier = nearest_tier(offered, size or default)  # "auto_720p": the clip follows the image's shape
-    return ({"ratio": tier} if tier else {}), ()
-
-
-def seed_for(model: Model, request: ImageRequest | VideoRequest) -> tuple[Body, Warnings]:
-    """The seed, for the models that have one: to the others an unknown field is an error."""
-    if request.seed is None:
-        return {}, ()
-    return ({"seed": request.seed}, ()) if model.limits.get("seed") else ({}, (f"{model.id} takes no seed.",))
 
 
 # ---- answers ---------------------------------------------------------------------------------------------------------

@@ -6,14 +6,14 @@ before a call and read back after a crash. Bytes travel only in `Media` (towards
 
 from __future__ import annotations
 
-import base64
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from .media import Media as Media
 
 Modality = Literal["chat", "image", "video", "speech", "transcription"]
 
@@ -22,35 +22,6 @@ class Value(BaseModel):
     """Base of the serialisable values: immutable, and strict about unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-# ---- media -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Media:
-    """A file on its way to a vendor, held as bytes or as a path, with the media type read from its bytes."""
-
-    media_type: str
-    data: bytes | None = None
-    path: Path | None = None
-
-    @property
-    def size(self) -> int:
-        """Length in bytes."""
-        if self.data is not None:
-            return len(self.data)
-        return self.path.stat().st_size if self.path is not None else 0
-
-    def read(self) -> bytes:
-        """The bytes; reads the file where the media is a path (blocking: call it off the event loop)."""
-        if self.data is not None:
-            return self.data
-        return self.path.read_bytes() if self.path is not None else b""
-
-    def data_uri(self) -> str:
-        """The media as an RFC 2397 `data:` URI (blocking, see `read`)."""
-        return f"data:{self.media_type};base64,{base64.b64encode(self.read()).decode()}"
 
 
 # ---- chat ------------------------------------------------------------------------------------------------------------

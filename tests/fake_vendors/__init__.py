@@ -1,4 +1,4 @@
-"""OpenAI, Replicate and Runway as one real process on loopback, and the handle tests hold it by.
+"""OpenAI, Replicate, Runway and Stability as one real process on loopback, and the handle tests hold it by.
 
 `python -m tests.fake_vendors --port 0 --state DIR` prints `READY http://127.0.0.1:PORT` when it listens. It keeps
 running and counting while the product under test is killed. What it can be told stands in `control.py`, what it has
@@ -24,6 +24,12 @@ KEYS = {
     "REPLICATE_API_TOKEN": "r8_fakeReplicateToken0002",
     "RUNWAYML_API_SECRET": "key_" + "fa4e" * 31 + "0003",
 }
+FURTHER = {
+    "google": {"GOOGLE_API_KEY": "AIzaFakeGoogleKey0006", "GOOGLE_BASE_URL": "/google"},
+    "stability": {"STABILITY_API_KEY": "sk-fakeStabilityKey0004", "STABILITY_BASE_URL": "/stability"},
+    "elevenlabs": {"ELEVENLABS_API_KEY": "sk_fakeElevenLabsKey0005", "ELEVENLABS_BASE_URL": "/elevenlabs"},
+}
+"""Settings of the vendors a test has to ask for by name; an address is a path here."""
 
 
 class FakeVendors:
@@ -54,10 +60,13 @@ class FakeVendors:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def environment(self) -> dict[str, str]:
-        """The keys and base URLs that send a product's families here."""
+    def environment(self, *further: str) -> dict[str, str]:
+        """The keys and base URLs that send a product's families here: of OpenAI, Replicate and Runway, and of the
+        further vendors named."""
+        settings = {name: value for vendor in further for name, value in FURTHER[vendor].items()}
         return {
             **KEYS,
+            **{name: self.url + value if value.startswith("/") else value for name, value in settings.items()},
             "OPENAI_BASE_URL": f"{self.url}/openai/v1",
             "REPLICATE_BASE_URL": f"{self.url}/replicate/v1",
             "RUNWAYML_BASE_URL": f"{self.url}/runway",

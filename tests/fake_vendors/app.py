@@ -14,11 +14,14 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .control import Control, Failure
+from .elevenlabs import ElevenLabs
+from .google import Google
 from .ledger import Entry, Ledger
 from .media import Files, Media
 from .openai import OpenAI
 from .replicate import Replicate
 from .runway import Runway
+from .stability import Stability
 from .wire import Refused, refusal
 
 
@@ -28,6 +31,9 @@ def create_app(state: Path) -> ASGIApp:
     media = Media(state / "media", control)
     files = Files(media, control, ledger)
     replicate, runway = Replicate(control, ledger, files), Runway(control, ledger, files)
+    stability = Stability(control, ledger, media)
+    elevenlabs = ElevenLabs(control, ledger, media)
+    google = Google(control, ledger, files, media)
 
     async def set_control(request: Request) -> Response:
         try:
@@ -43,7 +49,7 @@ def create_app(state: Path) -> ASGIApp:
         return JSONResponse(ledger.state())
 
     async def reset(_: Request) -> Response:
-        for part in (control, ledger, files, replicate, runway):
+        for part in (control, ledger, files, replicate, runway, stability, elevenlabs, google):
             part.reset()
         return JSONResponse({})
 
@@ -56,6 +62,9 @@ def create_app(state: Path) -> ASGIApp:
         Mount("/openai/v1", routes=OpenAI(control, ledger, media).routes()),
         Mount("/replicate/v1", routes=replicate.routes()),
         Mount("/runway", routes=runway.routes()),
+        Mount("/google", routes=google.routes()),
+        Mount("/stability", routes=stability.routes()),
+        Mount("/elevenlabs", routes=elevenlabs.routes()),
     ]
     return Gate(Starlette(routes=routes, exception_handlers={Refused: refusal}), control, ledger)
 

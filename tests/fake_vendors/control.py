@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-LATENCY = {"chat": 0.0, "image": 0.0, "speech": 0.0, "replicate": 0.2, "runway": 0.4, "files": 0.0}
-"""Seconds: of an answer (chat, image, speech), until a job is done (replicate, runway), before a file's first byte."""
+LATENCY = {"chat": 0.0, "image": 0.0, "speech": 0.0, "replicate": 0.2, "runway": 0.4, "google": 0.4, "files": 0.0}
+"""Seconds: of an answer (chat, image, speech), until a job is done (the vendors), before a file's first byte."""
 
 
 @dataclass

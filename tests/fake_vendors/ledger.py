@@ -20,6 +20,14 @@ SUBMITS = (
     "openai.transcriptions",
     "replicate",
     "runway",
+    "google.chat",
+    "google.images",
+    "google.speech",
+    "google.transcriptions",
+    "google.video",
+    "stability",
+    "elevenlabs.speech",
+    "elevenlabs.transcriptions",
 )
 KEPT_REQUESTS = 2000
 KEPT_BODY_BYTES = 32 * 1024
@@ -66,7 +74,7 @@ class Ledger:
     def record(self, scope: dict[str, Any], body: bytes) -> Entry:
         """Write a request down."""
         headers = dict(scope["headers"])
-        authorization = headers.get(b"authorization")
+        authorization = headers.get(b"authorization") or headers.get(b"x-goog-api-key")
         parsed, digest = _read(body)
         entry = Entry(
             method=scope["method"],
@@ -101,11 +109,11 @@ class Ledger:
         first words of the user), with what only the bytes it came to contain."""
         return {
             "submits": {kind: self.submits[kind] for kind in SUBMITS},
-            "polls": {kind: self.polls[kind] for kind in ("replicate", "runway")},
-            "lists": {"replicate": self.lists["replicate"]},
-            "cancels": {kind: self.cancels[kind] for kind in ("replicate", "runway")},
-            "uploads": {kind: self.uploads[kind] for kind in ("replicate", "runway")},
-            "peaks": {kind: self.peaks[kind] for kind in ("replicate", "runway")},
+            "polls": {"replicate": 0, "runway": 0, **self.polls},
+            "lists": {kind: self.lists[kind] for kind in ("replicate", "elevenlabs")},
+            "cancels": {"replicate": 0, "runway": 0, **self.cancels},
+            "uploads": {"replicate": 0, "runway": 0, **self.uploads},
+            "peaks": {"replicate": 0, "runway": 0, **self.peaks},
             "downloads": self.downloads,
             "failures": self.failures,
             "duplicates": [
@@ -123,8 +131,9 @@ def _words(body: Any) -> str:
     if not isinstance(body, dict):
         return ""
     said = [message.get("content") for message in body.get("messages", ()) if message.get("role") == "user"]
+    said += [part.get("text") for content in body.get("contents", ()) for part in content.get("parts", ())]  # Google
     given = body["input"] if isinstance(body.get("input"), dict) else body
-    words = next(filter(None, (*said, *(given.get(name) for name in ("prompt", "promptText", "input")))), "")
+    words = next(filter(None, (*said, *(given.get(name) for name in ("prompt", "promptText", "input", "text")))), "")
     return words if isinstance(words, str) else json.dumps(words)
 
 

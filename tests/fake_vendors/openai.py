@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.datastructures import UploadFile
@@ -23,8 +24,10 @@ from .openai_answers import (
     picture_events,
     raw_answer,
     speech_events,
-    transcript,
+    verdict,
 )
+from .openai_forms import check_mask, check_recording
+from .openai_heard import transcript
 from .openai_rules import (
     CHAT_FIELDS,
     IMAGE_FIELDS,
@@ -43,6 +46,8 @@ from .openai_rules import (
 from .planner import reply_to
 from .wire import now
 
+PIECE_BYTES = 8 * 1024
+
 
 class OpenAI:
     """The endpoints."""
@@ -60,6 +65,7 @@ class OpenAI:
             Route("/images/edits", self.edit, methods=["POST"]),
             Route("/audio/speech", self.speech, methods=["POST"]),
             Route("/audio/transcriptions", self.transcribe, methods=["POST"]),
+            Route("/moderations", self.moderate, methods=["POST"]),
         ]
 
     # ---- models ------------------------------------------------------------------------------------------------------
@@ -119,6 +125,8 @@ class OpenAI:
         body |= {name: int(body[name]) for name in ("n", "output_compression", "partial_images") if name in body}
         body |= {"stream": body["stream"] == "true"} if "stream" in body else {}
         check_image(body, extra="input_fidelity")
+        if "mask" in form:
+            await check_mask(form["mask"], pictures[0])
         request.state.entry.body_digest = await form_digest(form.multi_items())
         salts = self._ledger.accept(request, "openai.edits")
         return await self._pictures(body, "image_edit", salts, given=len(pictures))
@@ -162,18 +170,35 @@ class OpenAI:
         sound = await self._media.speech(voice)
         if body.get("stream_format") == "sse":
             return StreamingResponse(speech_events(sound), media_type="text/event-stream", headers=vendor_headers())
-        return Response(sound, media_type=MEDIA_TYPES[form], headers=vendor_headers())
+        return StreamingResponse(pieces(sound), media_type=MEDIA_TYPES[form], headers=vendor_headers())
 
     async def transcribe(self, request: Request) -> Response:
         """The same words whatever was said."""
         authorise(request)
         form = await request.form()
-        if not isinstance(form.get("file"), UploadFile):
-            raise refused(400, "Missing required parameter: 'file'.", param="file", code="missing_required_parameter")
-        model = str(form.get("model", ""))
-        if model not in MODELS or ("whisper" not in model and "transcribe" not in model):
-            raise no_model(model)
+        model = await check_recording(form)
         request.state.entry.body_digest = await form_digest(form.multi_items())
         self._ledger.accept(request, "openai.transcriptions")
         await asyncio.sleep(self._control.latency["speech"])
-        return JSONResponse(transcript(model, str(form.get("response_format", "json"))), headers=vendor_headers())
+        wanted = [str(each) for each in form.getlist("timestamp_granularities[]")]
+        told = transcript(model, str(form.get("response_format", "json")), wanted)
+        if isinstance(told, str):
+            return Response(told, media_type="text/plain", headers=vendor_headers())
+        return JSONResponse(told, headers=vendor_headers())
+
+    # ---- moderation --------------------------------------------------------------------------------------------------
+
+    async def moderate(self, request: Request) -> Response:
+        """Flags the categories that a text names; free, so nothing is counted."""
+        body = await read_json(request, "input model")
+        given = body.get("input") or []
+        parts = [given] if isinstance(given, str) else given
+        texts = [each if isinstance(each, str) else each.get("text", "") for each in parts]
+        return JSONResponse(verdict(texts), headers=vendor_headers())
+
+
+async def pieces(sound: bytes) -> AsyncIterator[bytes]:
+    """A voice as it comes: piece by piece."""
+    for start in range(0, len(sound), PIECE_BYTES):
+        yield sound[start : start + PIECE_BYTES]
+        await asyncio.sleep(0)

@@ -14,8 +14,11 @@ from .openai_rules import MODELS
 from .planner import text_of
 from .wire import now, token
 
+CATEGORIES = (
+    "harassment", "harassment/threatening", "hate", "hate/threatening", "illicit", "illicit/violent", "self-harm",
+    "self-harm/intent", "self-harm/instructions", "sexual", "sexual/minors", "violence", "violence/graphic",
+)  # fmt: skip
 IMAGE_TOKENS = {"low": 272, "medium": 1056, "high": 4160, "xhigh": 6240, "max": 8320}
-SPOKEN = "Hello from the fake vendor."
 
 
 def model_row(name: str) -> dict[str, Any]:
@@ -152,18 +155,12 @@ async def speech_events(sound: bytes) -> AsyncIterator[bytes]:
     yield _sse({"type": "speech.audio.done", "usage": usage})
 
 
-def transcript(model: str, form: str) -> dict[str, Any]:
-    """What was said, in the form of each model."""
-    seconds = {"type": "duration", "seconds": 2}
-    if model == "gpt-transcribe":
-        return {"text": SPOKEN, "languages": [{"code": "en"}], "usage": seconds}
-    if model != "whisper-1":
-        details = {"text_tokens": 0, "audio_tokens": 20}
-        tokens = {"type": "tokens", "input_tokens": 20, "output_tokens": 8, "total_tokens": 28}
-        return {"text": SPOKEN, "usage": {**tokens, "input_token_details": details}}
-    if form != "verbose_json":
-        return {"text": SPOKEN, "usage": seconds}
-    segment = {"id": 0, "seek": 0, "start": 0.0, "end": 1.7000000476837158, "text": SPOKEN, "tokens": [50364]}
-    measures = {"temperature": 0.0, "avg_logprob": -0.2, "compression_ratio": 0.8, "no_speech_prob": 0.01}
-    head = {"task": "transcribe", "language": "english", "duration": 1.5, "text": SPOKEN}
-    return {**head, "segments": [segment | measures], "usage": seconds}
+def verdict(texts: list[str]) -> dict[str, Any]:
+    """A moderation: what a text names is what it is flagged for."""
+    said = " ".join(texts)
+    categories = {name: name in said for name in CATEGORIES}
+    scores = {name: 0.99 if flag else 0.01 for name, flag in categories.items()}
+    types = {name: ["text"] for name in CATEGORIES}
+    result = {"flagged": any(categories.values()), "categories": categories, "category_scores": scores}
+    result |= {"category_applied_input_types": types}
+    return {"id": f"modr-{token(29)}", "model": "omni-moderation-latest", "results": [result]}

@@ -33,6 +33,7 @@ MODELS = {
     "whisper-1": "2027-02-26",
     "gpt-4o-transcribe": "2027-02-26",
     "gpt-4o-mini-transcribe": "2027-02-26",
+    "gpt-4o-transcribe-diarize": "2027-02-26",
 }
 GONE = re.compile(r"dall-e|gpt-image-1$|sora|gpt-3\.5|gpt-4$|gpt-4-turbo|gpt-4\.1-nano|o1|o3-mini|o4-mini|chatgpt-4o")
 REASONING = re.compile(r"gpt-5\.[4-9]|gpt-6")
@@ -119,7 +120,39 @@ def check_chat(body: dict[str, Any]) -> None:
         raise refused(400, text, param="reasoning_effort")
     if effort == "none" and re.match(r"gpt-6-astra|gpt-6\.1-sol", model):
         raise refused(400, "Unsupported value: 'none'.", param="reasoning_effort", code="unsupported_value")
+    check_format(body.get("response_format"))
     _check_messages(body["messages"])
+
+
+def check_format(form: Any) -> None:
+    """Refuse a schema without a proper name, and a strict one that leaves something open."""
+    if not isinstance(form, dict) or form.get("type") != "json_schema":
+        return
+    named = form.get("json_schema") or {}
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", str(named.get("name", ""))):
+        raise refused(400, "Invalid 'response_format.json_schema.name'.", param="response_format.json_schema.name")
+    if named.get("strict") and (fault := _not_strict(named.get("schema"))):
+        text = f"Invalid schema for response_format '{named['name']}': {fault}"
+        raise refused(400, text, param="response_format", code="invalid_json_schema")
+
+
+def _not_strict(schema: Any) -> str | None:
+    if isinstance(schema, list):
+        return next((fault for each in schema if (fault := _not_strict(each))), None)
+    if not isinstance(schema, dict):
+        return None
+    properties = schema.get("properties")
+    if schema.get("type") == "object" or isinstance(properties, dict):
+        if schema.get("additionalProperties") is not False:
+            return "'additionalProperties' is required to be supplied and to be false."
+        if set(schema.get("required") or ()) != set(properties or ()):
+            return "'required' is required to be supplied and to be an array including every key in properties."
+    if "$ref" in schema and len(schema) > 1:
+        return f"$ref cannot have keywords {sorted(set(schema) - {'$ref'})}."
+    if unsupported := {"default", "oneOf", "allOf", "not"} & set(schema):
+        return f"'{sorted(unsupported)[0]}' is not permitted."
+    inner = [*(properties or {}).values(), *(schema.get("$defs") or {}).values(), *(schema.get("anyOf") or ())]
+    return _not_strict([*inner, schema.get("items")])
 
 
 def _check_messages(messages: Any) -> None:

@@ -1,23 +1,27 @@
 """The chat model's mind: a script when there is one, else one rule: make everything in one turn, then answer.
 
 A prompt that contains `[reference]` gets the benchmarks' plan instead: enhance two prompts, make three works, answer.
-One that consists of calls, each in a line such as `generate_image {"prompt": "a fox"}`, gets just these in one turn.
+One that consists of calls, each in a line such as `generate_image {"prompt": "a fox"}`, gets just these: those of one
+paragraph in one turn. In them `<image>`, `<video>`, `<speech>` stand for the newest asset of that type.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from typing import Any
 
 from .control import Reply
+from .openai_looks import answer
+from .planner_values import LIKED, arguments_for, example
 
 ANSWER = "Here is your post."
 PLAN = ("generate_image", "generate_video", "generate_speech")
-LIKED = {"provider": "flux-1.1-pro", "duration": 5}
-PROMPT_CHARACTERS = 200
+LOOKS = ("ImageAnalysis", "VideoAnalysis", "AudioAnalysis", "DocumentType", "Extraction")
 REFERENCE = "[reference]"
-CALL = re.compile(r"(generate_\w+) (\{.*\})")
+CALL = re.compile(r"^([a-z]+_[a-z]+) (\{.*\})$", re.MULTILINE)
+NEWEST = re.compile(r"<(image|video|speech|audio|document)>")
 
 Json = dict[str, Any]
 
@@ -59,11 +63,35 @@ def reference_calls(messages: list[Json], prompt: str) -> list[Json]:
 
 
 def written_calls(messages: list[Json], prompt: str) -> list[Json]:
-    """The calls the prompt consists of; none when they are made."""
+    """The calls of the prompt's next paragraph; none when they are made."""
     since = messages[(_prompt_place(messages) or 0) :]
-    if any(message.get("tool_calls") for message in since):
-        return []
-    return [{"name": name, "arguments": arguments} for name, arguments in CALL.findall(prompt)]
+    turns = [CALL.findall(paragraph) for paragraph in prompt.split("\n\n")]
+    done = sum(1 for message in since if message.get("tool_calls"))
+    left = [turn for turn in turns if turn][done:]
+    return [{"name": name, "arguments": _with_ids(arguments, messages)} for name, arguments in left[0]] if left else []
+
+
+def _with_ids(arguments: str, messages: list[Json]) -> str:
+    """The arguments with the newest asset in place of `<image>` and its like, as far as there is one."""
+    told = [text_of(message) for message in messages if message.get("role") == "tool"]
+
+    def newest(match: re.Match[str]) -> str:
+        kind = match[1]
+        facts = re.compile(r'"id": ?"(asset_\w+)", ?"type": ?"(\w+)"')
+        found = [asset for text in told for asset, its_kind in facts.findall(text) if its_kind == kind]
+        return found[-1] if found else match[0]
+
+    return NEWEST.sub(newest, arguments)
+
+
+def told_in_words(messages: list[Json]) -> Json:
+    """The format of an answer whose schema stands in an instruction, for models that are not told it otherwise."""
+    for message in messages:
+        _, found, schema = text_of(message).partition("JSON Schema:\n")
+        if message.get("role") == "system" and found:
+            with contextlib.suppress(ValueError):
+                return {"type": "json_schema", "json_schema": {"schema": json.loads(schema)}}
+    return {}
 
 
 def _enhanced(answer: Json, prompt: str) -> str:
@@ -118,88 +146,10 @@ def _calls(request: Json, prompt: str) -> list[Json]:
 def _written(request: Json, prompt: str) -> str:
     """The text a request without tools asks for."""
     text = f"{prompt[:1000]}, in soft morning light, rich in detail, finely composed"
-    form = request.get("response_format") or {}
+    form = request.get("response_format") or told_in_words(request["messages"])
     if form.get("type") == "json_schema":
         schema = form["json_schema"].get("schema", {})
-        return json.dumps(_example(schema, schema, "", text))
+        if schema.get("title") in LOOKS:
+            return answer(request, schema, prompt)
+        return json.dumps(example(schema, schema, "", text))
     return json.dumps({"text": text}) if form.get("type") == "json_object" else text
-
-
-# ---- arguments that are valid for a schema ---------------------------------------------------------------------------
-
-
-def arguments_for(function: Json, prompt: str) -> Json:
-    """Valid arguments: everything required, and what is `LIKED` wherever the schema takes it."""
-    schema = function.get("parameters") or {}
-    made = _example(schema, schema, "", prompt[:PROMPT_CHARACTERS])
-    return made if isinstance(made, dict) else {}
-
-
-def _example(schema: Json, root: Json, name: str, prompt: str) -> Any:
-    schema = _resolved(schema, root)
-    branches = [_resolved(branch, root) for branch in schema.get("anyOf") or schema.get("oneOf") or ()]
-    liked = LIKED.get(name, prompt if name in ("prompt", "text", "input") else None)
-    if branches:
-        taking = [branch for branch in branches if liked is not None and _takes(branch, liked)]
-        void = [branch for branch in branches if branch.get("type") == "null"]
-        return _example((taking or void or branches)[0], root, name, prompt)
-    if liked is not None and _takes(schema, liked):
-        return liked
-    if "const" in schema or "enum" in schema:
-        return schema.get("const", schema.get("enum", [None])[0])
-    if schema.get("default") is not None:
-        return schema["default"]
-    return _of_type(schema, root, liked, prompt)
-
-
-def _of_type(schema: Json, root: Json, liked: Any, prompt: str) -> Any:
-    kind = schema.get("type")
-    if isinstance(kind, list):
-        kind = "null" if "null" in kind else kind[0]
-    if kind == "object" or "properties" in schema:
-        properties = schema.get("properties", {})
-        return {
-            key: _example(each, root, key, prompt)
-            for key, each in properties.items()
-            if key in schema.get("required", ()) or (key in LIKED and _could_take(_resolved(each, root), root, key))
-        }
-    if kind == "array":
-        return [_example(schema.get("items", {}), root, "", prompt) for _ in range(schema.get("minItems", 0))]
-    if kind in ("integer", "number"):
-        wanted = liked if isinstance(liked, int | float) else schema.get("minimum", 1)
-        return min(max(wanted, schema.get("minimum", wanted)), schema.get("maximum", wanted))
-    return {"boolean": False, "null": None}.get(str(kind), prompt or "something")
-
-
-def _could_take(schema: Json, root: Json, name: str) -> bool:
-    branches = schema.get("anyOf") or schema.get("oneOf") or [schema]
-    return any(_takes(_resolved(branch, root), LIKED[name]) for branch in branches)
-
-
-def _takes(schema: Json, value: Any) -> bool:
-    """Whether a schema without branches takes the value."""
-    kinds = schema.get("type", [])
-    names = {"string": str, "integer": int, "number": (int, float)}
-    if kinds and not any(
-        isinstance(value, names.get(kind, ())) for kind in ([kinds] if isinstance(kinds, str) else kinds)
-    ):
-        return False
-    if "enum" in schema or "const" in schema:
-        return value in schema.get("enum", [schema.get("const")])
-    if isinstance(value, str):
-        return schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value))
-    return schema.get("minimum", value) <= value <= schema.get("maximum", value)
-
-
-def _resolved(schema: Json, root: Json) -> Json:
-    """The schema behind `$ref` and a single `allOf`."""
-    while "$ref" in schema or "allOf" in schema:
-        if "$ref" in schema:
-            found: Any = root
-            for step in schema["$ref"].removeprefix("#/").split("/"):
-                found = found[step]
-            schema = {**found, **{key: value for key, value in schema.items() if key != "$ref"}}
-        else:
-            rest = {key: value for key, value in schema.items() if key != "allOf"}
-            schema = {key: value for part in schema["allOf"] for key, value in part.items()} | rest
-    return schema

@@ -1,97 +1,22 @@
-"""What `test_contract.py` must know of a vendor to ask every family the same questions.
+"""Finds the vendors that the contract is asked of (`test_contract.py`), each described as `providers.testing` has it.
 
-A vendor describes itself in `wire_<vendor>.py`, in this folder, as a module-level `WIRE = Wire(...)`. The module is
-found by its name; no list has to be edited. Answers are `httpx.Response` on both stacks, as respx wants them.
+A vendor describes itself in `wire_<vendor>.py`, in this folder, as a module-level `WIRE = Wire(...)`; one that is quick
+at some works and slow at others has a second module, `wire_<vendor>_jobs.py`. The modules are found by their names; no
+list has to be edited.
 """
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
-import httpx
+from providers.testing import Jobs, Kept, Listing, Wire
 
-from providers.base import Family
-from providers.types import Media, MediaRequest, Ticket
-
-
-@dataclass(frozen=True)
-class Listing:
-    """How a vendor lists its jobs."""
-
-    ask: tuple[str, str]
-    """Method and URL, without its query."""
-    listed: httpx.Response
-    """The answer when there is one job, which does what `Wire.request` asks ..."""
-    nothing: httpx.Response
-    """... and when there is none."""
-
-
-@dataclass(frozen=True)
-class Jobs:
-    """The life of a job at a slow vendor. `(method, url)` pairs are what the family must send."""
-
-    ticket: Ticket
-    """What `submit` must return for `Wire.accepted`, field for field."""
-    poll: tuple[str, str]
-    cancel: tuple[str, str]
-    pending: httpx.Response
-    """A poll's answer for a job that runs ..."""
-    progress: float | None
-    """... and the progress it tells, None where the vendor tells none."""
-    finished: httpx.Response
-    """A poll's answer for a job that is done, with at least one output."""
-    failed: httpx.Response
-    """A poll's answer for a job that failed for a reason other than its content."""
-    lost: httpx.Response
-    """A poll's or a cancel's answer for a job the vendor does not know."""
-    cancelled: httpx.Response
-    """The answer to a cancel that worked."""
-    listing: Listing | None = None
-    """None: the vendor cannot be asked which jobs it has."""
-
-
-@dataclass(frozen=True)
-class Wire:
-    """One vendor on the wire."""
-
-    family: type[Family]
-    environment: Mapping[str, str]
-    """Settings the family is opened with: its key, and nothing that the default base URL does not need."""
-    key: str
-    """The secret inside `environment`, to look for where it must not be."""
-    stack: Literal["httpcore", "httpcore2"]
-    """"httpcore": our own httpx client. "httpcore2": an SDK on httpx2 (openai)."""
-    request: MediaRequest
-    submit: tuple[str, str]
-    """Method and URL of the paid call that `request` becomes."""
-    accepted: httpx.Response
-    """The answer to the submit: the finished work of a quick vendor, the accepted job of a slow one."""
-    moderated: httpx.Response
-    """Content was blocked: a quick vendor's answer to the submit, a slow vendor's answer to a poll."""
-    rate_limited: httpx.Response
-    """A 429 of this vendor that waiting cures, asking for `retry_after` seconds. Tests wait it out: a millisecond."""
-    retry_after: float
-    gone: httpx.Response
-    """The vendor's answer for a model it does not serve, or no longer."""
-    no_credit: httpx.Response
-    """The vendor's answer for an account that is empty."""
-    rejected: httpx.Response
-    """The vendor's answer for parameters it does not accept."""
-    broken: httpx.Response
-    """A 5xx answer to the submit, in this vendor's shape."""
-    malformed: httpx.Response
-    """A 2xx answer to the submit that cannot be understood."""
-    media: Mapping[str, Media] = field(default_factory=dict)
-    jobs: Jobs | None = None
-    """None: a quick vendor, whose `submit` returns `Done`."""
+__all__ = ["Jobs", "Kept", "Listing", "Wire", "wires"]
 
 
 def wires() -> dict[str, Wire]:
-    """Every vendor's description, by the name of its family. Raises AttributeError when a module has no `WIRE`."""
+    """Every description, by what its module is called after `wire_`. Raises AttributeError when one has no `WIRE`."""
     found: dict[str, Wire] = {}
     for path in sorted(Path(__file__).parent.glob("wire_*.py")):
         spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -100,5 +25,5 @@ def wires() -> dict[str, Wire]:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         wire: Wire = module.WIRE
-        found[wire.family.name] = wire
+        found[path.stem.removeprefix("wire_")] = wire
     return found

@@ -7,18 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from providers.catalogue import (
-    Catalogue,
-    Lane,
-    Model,
-    load_lanes,
-    load_models,
-    media_cost,
-    media_price,
-    needs_of,
-    parse_models,
-)
+from providers.catalogue import Catalogue, Lane, Model, load_lanes, load_models, needs_of, parse_models
 from providers.errors import NotOffered, Unavailable
+from providers.prices import media_cost, media_price
 from providers.types import ImageRequest, SpeechRequest, Usage, VideoRequest
 
 TODAY = dt.date(2026, 11, 20)

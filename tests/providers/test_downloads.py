@@ -147,6 +147,64 @@ async def test_connection_lost_on_the_way_may_be_tried_again(http, vendor):
         await fetched(http)
 
 
+async def test_redirect_to_no_url_is_not_followed(http, vendor):
+    vendor.get(PINNED).respond(302, headers={"location": "https://[::1/work.png"})
+    with pytest.raises(DownloadFailed):
+        await fetched(http)
+
+
+# ---- what a user names -----------------------------------------------------------------------------------------------
+
+
+async def named(http: Http, url: str = WORK, **more) -> bytes:
+    return b"".join([chunk async for chunk in http.fetch(url, **more)])
+
+
+async def test_linked_file_comes_from_the_address_that_was_checked(http, vendor):
+    route = vendor.get(PINNED).respond(content=b"bytes")
+    assert await named(http) == b"bytes"
+    assert route.calls.last.request.headers["host"] == "cdn.test"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://cdn.test/work.png",
+        "http://localhost:9/out.png",
+        "https://inner.test/work.png",
+        "https://mixed.test/work.png",
+        "https://cdn.test:99999999/work.png",
+        "https://xn--/work.png",
+        "data:image/png;base64,AA==",
+        "",
+    ],
+)
+async def test_no_host_is_trusted_for_a_linked_file_and_nothing_is_owed(http, vendor, url):
+    anything = vendor.route().respond(content=b"secret")
+    with pytest.raises(DownloadRefused, match="linked file") as caught:
+        await named(http, url)
+    assert (anything.called, caught.value.charged) == (False, False)
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".test", "a..test", "."])
+async def test_host_name_that_cannot_be_is_refused(host):
+    with pytest.raises(DownloadRefused):
+        await named(Http(), f"https://{host}/work.png")
+
+
+@pytest.mark.parametrize("location", ["https://inner.test/secret", "http://cdn.test/work.png"])
+async def test_linked_file_is_not_followed_into_a_private_network_or_to_plain_http(http, vendor, location):
+    vendor.get(PINNED).respond(302, headers={"location": location})
+    with pytest.raises(DownloadRefused):
+        await named(http)
+
+
+async def test_linked_file_has_a_cap_of_its_own(http, vendor):
+    vendor.get(PINNED).respond(content=b"x" * 11)
+    with pytest.raises(DownloadRefused, match="larger than 10 bytes"):
+        await named(http, max_bytes=10)
+
+
 # ---- how slowly it may come ------------------------------------------------------------------------------------------
 
 

@@ -1,12 +1,16 @@
 """The keyless family at its boundary: when it is there, what it returns at once, and how its jobs go."""
 
 import asyncio
+import importlib
 import io
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
+import providers
+from providers.base import Family
 from providers.errors import InvalidRequest, JobLost, NotOffered
 from providers.http import Http
 from providers.offline import VENDOR_KEYS, Offline
@@ -63,13 +67,20 @@ async def test_stand_in_steps_back_for_any_vendor_key(key):
     assert "OFFLINE=true" in (Offline({key: "k"}, Http()).unavailable() or "")
 
 
+async def test_key_of_every_family_here_is_known():
+    for path in Path(providers.__file__).parent.glob("*.py"):
+        importlib.import_module(f"providers.{path.stem}")
+    ours = [family for family in Family.__subclasses__() if family.__module__.startswith("providers.")]
+    assert {name for family in ours for name in family.key_names} <= set(VENDOR_KEYS)
+
+
 async def test_stand_in_can_be_switched_off():
     assert "switched off" in (Offline({"OFFLINE": "no"}, Http()).unavailable() or "")
 
 
 async def test_every_modality_has_a_model_that_comes_after_any_vendor(offline):
     catalogue = Registry([offline]).catalogue
-    assert {m.modality for m in catalogue.models} == {"chat", "image", "video", "speech"}
+    assert {m.modality for m in catalogue.models} == {"chat", "image", "video", "speech", "transcription"}
     assert all(model.rank == 900 and model.when and "free" in model.capabilities for model in catalogue.models)
 
 
@@ -185,6 +196,20 @@ async def test_length_beyond_the_limits_is_told_in_the_ticket(offline):
 async def test_ticket_of_another_vendor_is_lost(offline, state):
     with pytest.raises(JobLost):
         await offline.poll(Ticket(job_id="x", state=state))
+
+
+async def test_references_beyond_the_limit_are_refused(offline):
+    with pytest.raises(NotOffered, match="at most 3"):
+        await offline.submit(
+            FOX.model_copy(update={"references": ("a", "b", "c", "d")}), dict.fromkeys("abcd", photo())
+        )
+
+
+async def test_unknown_option_is_refused_and_a_harmless_one_dropped(offline):
+    with pytest.raises(NotOffered, match="knows no option"):
+        await offline.submit(FOX.model_copy(update={"options": {"style_preset": "anime"}}), {})
+    done = await offline.submit(FOX.model_copy(update={"options": {"quality": "high"}}), {})
+    assert "quality" in done.warnings[0]
 
 
 # ---- chat ------------------------------------------------------------------------------------------------------------

@@ -107,6 +107,58 @@ async def test_a_reasoning_model_gets_its_tools_without_reasoning(openai_api: re
     assert sent(route)["reasoning_effort"] == "none"
 
 
+async def test_a_model_that_knows_no_format_is_told_the_schema_in_words(
+    openai_api: respx.MockRouter, family: OpenAI
+) -> None:
+    route = openai_api.post(URL).respond(json=HELLO)
+    await family.complete(ask("gpt-audio-1.5", answer_schema={"title": "A", "type": "object"}))
+    body = sent(route)
+    assert "response_format" not in body
+    assert [message["role"] for message in body["messages"]] == ["system", "user"]
+    assert body["messages"][0]["content"].endswith('JSON Schema:\n{"title": "A", "type": "object"}')
+
+
+async def test_the_schema_and_the_media_go_out_as_a_plain_sdk_call_sends_them(
+    openai_api: respx.MockRouter, family: OpenAI
+) -> None:
+    route = openai_api.post(URL).respond(json=HELLO)
+    closed: dict[str, Any] = {"properties": {}, "required": [], "additionalProperties": False}
+    schema = {"title": "A", "type": "object", **closed}
+    media = {"a": Media("image/png", b"png"), "b": Media("application/pdf", b"%PDF")}
+    turn = Message(role="user", content="Look.", media_ids=("a", "b"))
+    await family.complete(ChatRequest("gpt-4o", (turn,), media=media, answer_schema=schema, detail="low"))
+    content: Any = [
+        {"type": "text", "text": "Look."},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,cG5n", "detail": "low"}},
+        {"type": "file", "file": {"filename": "b.pdf", "file_data": "data:application/pdf;base64,JVBERg=="}},
+    ]
+    async with AsyncOpenAI(api_key="sk-secret", max_retries=0, timeout=300) as plain:
+        await plain.chat.completions.create(
+            model="gpt-4o",
+            messages=[{"role": "user", "content": content}],
+            response_format={"type": "json_schema", "json_schema": {"name": "A", "schema": schema, "strict": True}},
+        )
+    ours, theirs = (json.loads(call.request.content) for call in route.calls)
+    assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    ("model", "media"),
+    [
+        ("gpt-4o", Media("audio/wav", b"x")),
+        ("gpt-audio-1.5", Media("image/png", b"x")),
+        ("gpt-4o", Media("video/mp4", b"x")),
+    ],
+)
+async def test_a_model_is_not_shown_what_it_cannot_perceive(
+    openai_api: respx.MockRouter, family: OpenAI, model: str, media: Media
+) -> None:
+    turn = Message(role="user", content="Look.", media_ids=("a",))
+    with pytest.raises(NotOffered):
+        await family.complete(ChatRequest(model, (turn,), media={"a": media}))
+    assert not openai_api.calls
+
+
 @pytest.mark.parametrize(("model", "tools"), [("gpt-6-luna", ()), ("gpt-4o", (DRAW,)), ("llama3.2", (DRAW,))])
 async def test_nobody_else_gets_a_reasoning_effort(
     openai_api: respx.MockRouter, family: OpenAI, model: str, tools: tuple[ToolSpec, ...]

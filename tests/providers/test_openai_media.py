@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai import AsyncOpenAI
 
-from providers.catalogue import Catalogue, Model, load_models, media_cost, media_price
+from providers.catalogue import Catalogue, Model, load_models
 from providers.errors import (
     MalformedAnswer,
     Moderated,
@@ -28,6 +28,7 @@ from providers.errors import (
 from providers.http import Http
 from providers.openai import OpenAI
 from providers.openai_images import nearest_size
+from providers.prices import media_cost, media_price
 from providers.types import Done, ImageRequest, Media, Output, SpeechRequest, Usage, VideoRequest
 
 pytestmark = pytest.mark.anyio

@@ -12,9 +12,10 @@ import pytest
 import replicate
 from wire_replicate import API, KEY, listed, prediction
 
-from providers.catalogue import Catalogue, media_cost, media_price
+from providers.catalogue import Catalogue
 from providers.errors import InvalidRequest, JobFailed, JobLost, MalformedAnswer, Moderated, NotOffered, Unanswered
 from providers.http import Http
+from providers.prices import media_cost, media_price
 from providers.replicate import Replicate
 from providers.types import Done, ImageRequest, Media, Output, Pending, SpeechRequest, Ticket, VideoRequest
 

@@ -23,7 +23,16 @@ from providers.errors import (
 )
 from providers.http import Http
 from providers.runway import Runway
-from providers.types import Done, ImageRequest, Media, Output, Pending, SpeechRequest, Ticket, VideoRequest
+from providers.types import (
+    Done,
+    ImageRequest,
+    Media,
+    Output,
+    Pending,
+    SpeechRequest,
+    Ticket,
+    VideoRequest,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -46,7 +55,7 @@ async def family() -> AsyncIterator[Runway]:
 
 @pytest.fixture
 def create(vendor):
-    return vendor.post(url__regex=f"{API}/(text_to_video|image_to_video|text_to_image)").mock(
+    return vendor.post(url__regex=f"{API}/(text_to_video|image_to_video|video_to_video|text_to_image)").mock(
         return_value=WIRE.accepted
     )
 
@@ -341,6 +350,8 @@ def test_polls_are_five_seconds_apart_at_runway_itself_only():
         ("gen3a_turbo", "image_to_video", "gen4_turbo"),
         ("veo3", "text_to_video", "veo3.1"),
         ("gen4_aleph", "text_to_video", "gen4.5"),
+        ("gen4_aleph", "video_to_video", "aleph2"),
+        (None, "video_to_video", "aleph2"),
     ],
 )
 def test_retired_models_have_heirs_that_can_do_what_was_asked(wanted, need, chosen):
