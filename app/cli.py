@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -18,11 +19,13 @@ from rich.table import Column, Table
 
 from app.api.assets import EXTENSIONS
 from app.api.bodies import GenerateBody
+from app.api.system import listed
 from app.assembly import House, open_doctor, open_house
 from app.demo import run_demo
 from app.errors import AppError
 from app.generations.doctor import Finding
-from app.generations.service import Generation, Order
+from app.generations.orders import Order
+from app.generations.service import Generation
 from app.main import create_app
 from app.progress import Progress
 from app.server import ANSWER_S, Server, collect_seldom, until_told
@@ -59,7 +62,7 @@ async def _serve(settings: Settings, host: str, port: int) -> None:
     config = uvicorn.Config("", host=host, port=port, timeout_graceful_shutdown=ANSWER_S, **quiet)
     socket = config.bind_socket()
     with until_told() as told:
-        async with open_house(settings, read_environment(), Metrics()) as house:
+        async with open_configured(settings) as house:
             config.app = create_app(settings, house=house)
             collect_seldom()
             shown = f"[{host}]" if ":" in host else host
@@ -92,7 +95,7 @@ def worker() -> None:
 
 async def _work(settings: Settings) -> None:
     with until_told():
-        async with open_house(settings, read_environment(), Metrics()) as house:
+        async with open_configured(settings) as house:
             collect_seldom()
             if settings.metrics_port is not None:
                 house.parts.metrics.serve(settings.host, settings.metrics_port)
@@ -135,7 +138,7 @@ def run(
 
 
 async def _run(settings: Settings, order: Order, out: Path) -> tuple[Generation, list[Path]]:
-    async with open_house(settings, read_environment(), Metrics()) as house:
+    async with open_configured(settings) as house:
         generation_id, _ = await house.service.start("", order)
         with Progress(Console(stderr=True)) as progress:
             async for event in await house.service.follow("", generation_id, 0, 15.0):
@@ -183,24 +186,34 @@ async def _examine(settings: Settings, *, mend: bool) -> list[Finding]:
 @app.command()
 def models(
     modality: Annotated[Modality | None, typer.Option(help="Only these.")] = None,
-    available: Annotated[bool, typer.Option("--available", help="Only what works here and now.")] = False,
+    capability: Annotated[str | None, typer.Option(help="Only those that can do this, such as text_to_image.")] = None,
+    available: Annotated[
+        bool | None, typer.Option("--available/--unavailable", help="Only what works here and now, or what does not.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what GET /models answers.")] = False,
 ) -> None:
-    """The catalogue: what each model can do, costs, and whether it works here."""
-    catalogue = Registry.open(read_environment(), Http()).catalogue
-    longest = max(len(model.name) for model in catalogue.models)  # a name cut short cannot be copied
-    table = Table(Column("model", min_width=longest), "modality", "status", "price (USD)", "available here")
-    for model in catalogue.models:
-        reason = catalogue.why_not(model)
-        if modality not in (None, model.modality) or (available and reason):
-            continue
+    """The catalogue: what each model can do, costs, until when, and whether it works here."""
+    settings = read_settings()
+    configure_logging("ERROR")  # what is left out is said below
+    registry = Registry.open(read_environment(), Http())
+    registry.recall(settings.notes_file())
+    found = listed(registry, modality, capability, available)
+    if as_json:
+        sys.stdout.write(found.model_dump_json(indent=2) + "\n")
+        return
+    longest = max((len(model.name) for model in found.data), default=0)  # a name cut short cannot be copied
+    table = Table(Column("model", min_width=longest), "modality", "can", "status", "price (USD)", "available here")
+    for model in found.data:
         price = ", ".join(f"{price.usd} / {price.unit.replace('_', ' ')}" for price in model.price[:3])
         price = price or ("nothing" if "free" in model.capabilities else "not known")
         ends = f"{model.status} {model.shutdown or ''}".strip()
-        shown = escape(reason) if reason else "[green]yes[/]"
-        table.add_row(model.name, model.modality, ends, price, shown)
+        shown = escape(model.reason) if model.reason else "[green]yes[/]"
+        table.add_row(model.name, model.modality, ", ".join(model.capabilities), ends, price, shown)
     console.print(table)
-    for warning in catalogue.warnings():
+    for warning in found.warnings:
         console.print(f"[yellow]{escape(warning)}[/]")
+    for name, problem in found.problems.items():
+        console.print(f"[red]{escape(f'{name}: {problem}')}[/]")
 
 
 @app.command()
@@ -209,6 +222,12 @@ def demo(
 ) -> None:
     """Start a real server without keys, send one prompt, watch, and keep the three files."""
     raise typer.Exit(run_demo(out, console))
+
+
+def open_configured(settings: Settings) -> AbstractAsyncContextManager[House]:
+    """The application, with what the environment says of vendors and telemetry."""
+    environment = read_environment()
+    return open_house(settings, environment, Metrics.configured(settings, environment))
 
 
 def read_settings() -> Settings:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from decimal import Decimal
 from importlib.metadata import version
 from typing import Annotated
 
@@ -11,6 +13,7 @@ from fastapi import APIRouter, Query, Response
 from app.errors import NotReady
 from providers.catalogue import Catalogue, Model
 from providers.errors import ProviderError
+from providers.registry import Registry
 from providers.types import Modality
 
 from .deps import PartsDep
@@ -28,14 +31,21 @@ async def models(
     available: Annotated[bool | None, Query(description="Only those that work here, or that do not.")] = None,
 ) -> ModelList:
     """The catalogue: capabilities, limits, price, lifecycle, and whether each model is available here, or why not."""
-    catalogue = parts.registry.catalogue
+    return listed(parts.registry, modality, capability, available)
+
+
+def listed(
+    registry: Registry, modality: Modality | None = None, capability: str | None = None, available: bool | None = None
+) -> ModelList:
+    """The rows that match. None matches all."""
+    catalogue = registry.catalogue
     data = [
         shaped(catalogue, model)
         for model in catalogue.models
         if modality in (None, model.modality) and (capability is None or capability in model.capabilities)
     ]
     data = [model for model in data if available in (None, model.available)]
-    return ModelList(data=data, warnings=catalogue.warnings())
+    return ModelList(data=data, warnings=catalogue.warnings(), problems=dict(registry.problems))
 
 
 def shaped(catalogue: Catalogue, model: Model) -> ModelOut:
@@ -45,12 +55,18 @@ def shaped(catalogue: Catalogue, model: Model) -> ModelOut:
     return ModelOut.model_validate(
         {
             **fields,
+            "limits": json.loads(json.dumps(model.limits, default=plain)),
             "name": model.name,
             "retires_soon": model.retires_soon(catalogue.today()),
             "available": reason is None,
             "reason": reason,
         }
     )
+
+
+def plain(value: object) -> float | str:
+    """What TOML has and JSON has not: exact decimals, dates."""
+    return float(value) if isinstance(value, Decimal) else str(value)
 
 
 @router.get("/health", summary="Alive?")
@@ -72,7 +88,8 @@ async def ready(parts: PartsDep) -> Readiness:
     except ProviderError as error:
         raise NotReady(f"The planning model cannot be used. {error}") from error
     tools = [tool.name for tool in parts.toolbox.specs(catalogue)]
-    return Readiness(agent_model=planner, tools=tools, version=version("impresario"))
+    problems = sorted(parts.registry.problems)
+    return Readiness(agent_model=planner, tools=tools, problems=problems, version=version("impresario"))
 
 
 @router.get("/metrics", summary="Numbers for Prometheus", response_class=Response)
