@@ -66,6 +66,7 @@ async def open_house(
 ) -> AsyncIterator[House]:
     """Open everything, take up what a crash interrupted, and close it all at the end. Raises NotReady, StoreFailed."""
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(metrics.aclose)
         if not settings.shared():
             for directory in sorted({settings.directory(), settings.sqlite_file().parent}):
                 stack.enter_context(sole_use(directory))
@@ -88,6 +89,8 @@ async def open_house(
             log.warning("Models that will be gone within 60 days:\n  %s", "\n  ".join(ending))
         for work in (parts.registry.warm_up(), crew.hear(), sweep.run(), retention.run()):
             background(stack, work)
+        if settings.model_refresh:
+            background(stack, parts.registry.keep_fresh(settings.notes_file()))
         yield House(settings, parts, service)
 
 
@@ -128,7 +131,7 @@ async def open_parts(
             max_bytes=settings.max_download_bytes,
         )
         stack.push_async_callback(http.aclose)
-        registry = Registry.open(environment, http, families)
+        registry = Registry.open(environment, http, families, metrics.hooks())
         stack.push_async_callback(registry.aclose)
         yield Parts(
             settings=settings,

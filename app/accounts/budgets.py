@@ -27,6 +27,7 @@ Row = Mapping[str, Any]
 UNSETTLED = ("reserved", "submitted", "unknown")
 # Built once: to build a statement takes longer than to run it.
 FIND = sa.select(calls).where(calls.c.id == sa.bindparam("which"))
+SELLER = sa.select(calls.c.vendor, calls.c.model).where(calls.c.id == sa.bindparam("which"))
 CHANGE = sa.update(calls).where(calls.c.id == sa.bindparam("which"))
 FROM_RESERVED = CHANGE.where(calls.c.state == "reserved")
 WITHOUT_JOB = CHANGE.where(calls.c.state.in_(("reserved", "unknown")), calls.c.ticket.is_(None))
@@ -221,7 +222,14 @@ class Budgets:
         if changed and "state" in values:  # counted with the commit, because until then the work may be run again
             counter = self._metrics.calls.labels(values["state"])
             sa.event.listen(connection, "commit", lambda _: counter.inc())
+        if changed and values.get("state") == "settled" and (amount := values["amount_usd"]) != 0:
+            vendor, model = connection.execute(SELLER, {"which": call_id}).one()
+            sa.event.listen(connection, "commit", lambda _: self._metrics.settled(vendor, model, amount))
         return changed
+
+    def spent(self, connection: sa.Connection, generation_id: str) -> Decimal | None:
+        """What a generation has cost so far, None when nothing of it is known."""
+        return spending(rows_of(connection, sa.select(calls).where(calls.c.generation_id == generation_id))).cost_usd
 
     async def of_generations(self, generation_ids: Iterable[str]) -> list[Row]:
         """Every receipt of these generations, oldest first."""
