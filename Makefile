@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV = .venv/bin/uv
 BIN = .venv/bin
 
-.PHONY: demo serve test browser check format bench crash-table kills lock clean
+.PHONY: demo serve test browser check format bench crash-table capabilities kills lock clean
 
 demo: .venv/runtime
 	$(BIN)/impresario demo
@@ -38,6 +38,10 @@ bench: .venv/dev
 # About two minutes; writes docs/crash-matrix.md.
 crash-table: .venv/dev
 	$(BIN)/python -m tests.e2e.crash_table
+
+# The README's table of vendors and what they can do, from the catalogue.
+capabilities: .venv/dev
+	$(BIN)/python -m tests.capability_table
 
 # About half an hour; writes docs/kills.md. `KILLS=20` kills twenty times on each database instead of 200.
 kills: .venv/dev

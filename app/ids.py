@@ -13,6 +13,14 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{str(ULID()).lower()}"
 
 
+def born(identifier: str) -> dt.datetime | None:
+    """When an id was made; None where it does not tell."""
+    try:
+        return ULID.from_str(identifier.rpartition("_")[2].upper()).datetime
+    except ValueError:
+        return None
+
+
 def derived_id(prefix: str, born: dt.datetime, *parts: object) -> str:
     """The id that follows from its parts: equal parts and birth give the equal id, also after a crash."""
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()

@@ -39,10 +39,13 @@ class Settings(BaseSettings):
     metrics_port: int | None = Field(
         None, ge=1, le=65535, description="Where a worker tells its numbers; default nowhere."
     )
+    telemetry_content: bool = Field(False, description="Record what was said in spans, too: prompts and answers.")
 
     agent_model: str = Field("gpt-4o", description="The model that plans.")
     enhancer_model: str = Field("gpt-4o-mini", description="The cheaper model that enhances prompts.")
     max_cost_usd: Decimal | None = Field(None, ge=0, description="Cap on each generation that names none itself.")
+
+    model_refresh: bool = Field(True, description="Ask vendors once a day which of their models live.")
 
     max_calls_per_turn: int = Field(16, ge=1, description="How many tools the planner may call in one turn.")
 
@@ -50,7 +53,7 @@ class Settings(BaseSettings):
     vendor_max_wait_s: float = Field(120.0, ge=0, description="How long a vendor's requests to wait may add up to.")
     image_deadline_s: float = Field(600.0, gt=0, description="How long an image job may run.")
     video_deadline_s: float = Field(1800.0, gt=0, description="How long a video job may run.")
-    speech_deadline_s: float = Field(600.0, gt=0, description="How long a speech job may run.")
+    speech_deadline_s: float = Field(600.0, gt=0, description="How long a speech or transcription job may run.")
 
     max_running: int = Field(500, ge=0, description="Generations this process works on at once; 0: it only answers.")
     vendor_concurrency: str = Field(
@@ -71,6 +74,10 @@ class Settings(BaseSettings):
     def directory(self) -> Path:
         """`DATA_DIR` as an absolute path."""
         return self.data_dir.expanduser().resolve()
+
+    def notes_file(self) -> Path:
+        """Where it is kept what the vendors said of their models."""
+        return self.directory() / "models.json"
 
     def shared(self) -> bool:
         """Whether several processes may work on the database at once: on Postgres they may, on SQLite not."""
@@ -125,7 +132,7 @@ class Settings(BaseSettings):
     @classmethod
     def _lanes(cls, text: str) -> str:
         for part in filter(None, (part.strip() for part in text.split(","))):
-            if not re.fullmatch(r"[a-z0-9_]+\.(chat|image|video|speech)\s*=\s*[1-9]\d{0,5}", part):
+            if not re.fullmatch(r"[a-z0-9_]+\.(chat|image|video|speech|transcription)\s*=\s*[1-9]\d{0,5}", part):
                 raise ValueError(f"{part!r} is not vendor.modality=number, for example runway.video=3")
         return text
 

@@ -14,6 +14,8 @@ from tests.databases import where as where
 from tests.object_store import bucket_url as bucket_url
 from tests.object_store import s3 as s3
 
+collect_ignore = ["sample_plugin"]  # a package of its own: `test_plugin.py` installs it and runs its tests
+
 
 @pytest.fixture
 def anyio_backend() -> str:

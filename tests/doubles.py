@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -24,11 +25,12 @@ from app.generations.parts import Parts
 from app.settings import Settings
 from app.telemetry import Metrics
 from app.tools import built_in
-from app.tools.base import Made, Prepared
+from app.tools.base import InvalidArguments
+from app.tools.context import Asked, Given, Made, Prepare, Question, Written
 from providers.catalogue import Catalogue, load_models
 from providers.http import Http
 from providers.registry import Registry
-from providers.types import ChatReply, MediaRequest, Message, Modality, ToolCall
+from providers.types import ChatReply, MediaRequest, Message, ToolCall
 
 TODAY = dt.date(2026, 11, 20)
 KEYS = {"openai": "OPENAI_API_KEY", "replicate": "REPLICATE_API_TOKEN", "runway": "RUNWAYML_API_SECRET"}
@@ -97,37 +99,65 @@ def catalogue(*vendors: str, today: dt.date = TODAY) -> Catalogue:
 class Recorder:
     """A tool's Context that does nothing but remember what was asked of it."""
 
+    streaming = False
+
     def __init__(
         self,
         *vendors: str,
         pins: Mapping[str, str] | None = None,
         written: str = "A finer prompt.",
+        answers: Sequence[Mapping[str, Any] | str] = (),
         assets: Mapping[str, str] | None = None,
+        heard: Mapping[str, Any] | None = None,
         today: dt.date = TODAY,
     ) -> None:
         self.catalogue = catalogue(*(vendors or KEYS), today=today)
         self._pins = pins or {}
         self._written = written
+        self._answers = list(answers)
         self._assets = assets or {}
+        self._heard = heard
         self.instructions: list[str] = []
+        self.questions: list[Question] = []
         self.requests: list[MediaRequest] = []
+        self.files: list[Written] = []
 
-    def pinned(self, modality: Modality) -> str | None:
+    def pinned(self, modality: str) -> str | None:
         return self._pins.get(modality)
 
     async def write(self, instructions: str, text: str) -> str:
         self.instructions.append(instructions)
         return self._written
 
-    async def make(self, prepare: Callable[[], Awaitable[Prepared]]) -> Made:
-        request, warnings = await prepare()
-        self.requests.append(request)
-        return Made(({"id": f"asset_{len(self.requests)}", "type": request.kind},), warnings)
+    async def ask(self, question: Question) -> Asked:
+        self.questions.append(question)
+        answer = self._answers.pop(0)
+        return Asked(answer if isinstance(answer, str) else json.dumps(answer), "openai/gpt-4o", image_tokens=765)
 
-    async def asset_type(self, asset_id: str) -> str:
-        if asset_id not in self._assets:
-            raise NotFound(f"There is no asset {asset_id!r}.")
-        return self._assets[asset_id]
+    async def begun(self) -> MediaRequest | None:
+        return self.requests[0] if self.requests else None
+
+    async def make(self, *prepares: Prepare) -> Made:
+        made, warnings = [], []
+        for prepare in prepares:
+            request, said = await prepare()
+            self.requests.append(request)
+            made.append({"id": f"asset_{len(self.requests)}", "type": request.modality})
+            warnings += said
+        return Made(() if self._heard else tuple(made), tuple(dict.fromkeys(warnings)), self._heard)
+
+    async def input(self, ref: str, *types: str) -> Given:
+        """`assets` says of which type each is, with its media type behind a blank where that matters."""
+        if ref not in self._assets:
+            raise NotFound(f"There is no asset {ref!r}.")
+        kind, _, media_type = self._assets[ref].partition(" ")
+        if types and kind not in types:
+            raise InvalidArguments(f"{ref} is of type {kind}; here it must be {' or '.join(types)}.")
+        return Given(ref, kind, media_type, 8.0)
+
+    async def keep(self, *files: Written) -> list[Mapping[str, Any]]:
+        self.files += files
+        return [{"id": f"asset_{file.filename}", "type": "document"} for file in files]
 
 
 # ---- the parts -------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from app.generations.doctor import Doctor
 from app.generations.parts import Parts
 from app.settings import Settings
 from app.telemetry import Metrics
+from providers.base import Family
 from tests.doubles import asset_row
 
 OFFLINE = {"OFFLINE": "true"}
@@ -29,10 +30,15 @@ def settings_of(folder: Path, **settings: Any) -> Settings:
 
 
 @asynccontextmanager
-async def house(folder: Path, **settings: Any) -> AsyncIterator[House]:
+async def house(
+    folder: Path,
+    families: Iterable[type[Family]] | None = None,
+    metrics: Metrics | None = None,
+    **settings: Any,
+) -> AsyncIterator[House]:
     """An open house. There is one in a process at a time."""
     _dbos._get_or_create_dbos_registry().instance_info_map.clear()  # a program opens one only once
-    async with open_house(settings_of(folder, **settings), OFFLINE, Metrics()) as opened:
+    async with open_house(settings_of(folder, **settings), OFFLINE, metrics or Metrics(), families) as opened:
         yield opened
 
 

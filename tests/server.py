@@ -68,6 +68,7 @@ class Process:
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
             "DATA_DIR": str(self.data_dir),
+            "MODEL_REFRESH": "false",  # a vendor without an address of the tests would be asked at its own
             **(environment or {}),
         }
         self._start()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import fcntl
+import hashlib
 import io
 import json
 import os
@@ -29,7 +31,8 @@ def impresario(
 ) -> subprocess.CompletedProcess[str]:
     """Run the program in a folder, offline unless told otherwise; a wide screen keeps sentences on one line."""
     machine = {name: value for name, value in os.environ.items() if FROM_THE_MACHINE.fullmatch(name)}
-    environment = {**machine, "PYTHONPATH": str(ROOT), "OFFLINE": "true", "COLUMNS": "250", **settings}
+    ours = {"PYTHONPATH": str(ROOT), "OFFLINE": "true", "COLUMNS": "250", "MODEL_REFRESH": "false"}
+    environment = {**machine, **ours, **settings}
     command = [sys.executable, *program, *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=90)
 
@@ -155,6 +158,36 @@ def test_models_can_be_those_that_work_here(tmp_path):
     assert ("offline/offline-image" in done.stdout, "openai/" in done.stdout) == (True, False)
     assert re.search(r"offline-image.* nothing ", done.stdout)  # what it costs
     assert "offline-video" not in done.stdout
+
+
+def test_models_can_be_those_that_can_do_something(tmp_path):
+    done = impresario(tmp_path, "models", "--capability", "image_to_video")
+    assert ("offline-video" in done.stdout, "offline-image" in done.stdout) == (True, False)
+
+
+def test_models_as_json_are_what_the_server_answers(tmp_path):
+    listed = json.loads(impresario(tmp_path, "models", "--json", "--unavailable", "--modality", "video").stdout)
+    gen45 = next(model for model in listed["data"] if model["name"] == "runway/gen4.5")
+    assert (gen45["available"], gen45["price"][0]["unit"], gen45["shutdown"]) == (False, "second", None)
+    assert "offline" not in {model["vendor"] for model in listed["data"]}
+    assert {"limits", "options", "capabilities", "reason", "when"} <= gen45.keys()
+
+
+def test_models_tells_what_was_left_out(tmp_path):
+    done = impresario(tmp_path, "models", PROVIDERS="offline,opnai")
+    assert "PROVIDERS: There is no provider named opnai" in done.stdout
+    assert re.search(r"replicate/flux-1.1-pro .*switched off", done.stdout)
+
+
+def test_models_shows_what_the_vendors_said_last(tmp_path):
+    account = hashlib.sha256(b"https://api.dev.runwayml.com\nkey_1").hexdigest()[:8]
+    now = dt.datetime.now(dt.UTC).isoformat()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "models.json").write_text(
+        json.dumps({"runway": {"at": now, "to": account, "correction": {"gone": ["gen4.5"]}}})
+    )
+    done = impresario(tmp_path, "models", "--modality", "video", RUNWAYML_API_SECRET="key_1")
+    assert re.search(r"runway/gen4\.5 .* retired ", done.stdout)
 
 
 def test_models_of_no_modality_are_refused(tmp_path):

@@ -334,3 +334,9 @@ def test_a_generation_goes_on_while_the_doctor_looks(tmp_path):
         ended = [stage.finished(each) for each in running]
         assert [(each["status"], types_of(each)) for each in ended] == [("completed", ["video"])] * 4
         assert all(stage.content(each["assets"][0]) for each in ended)
+
+
+def test_provider_that_was_left_out_is_named_with_the_reason(tmp_path: Path):
+    impresario(tmp_path, "run", IMAGE, "--out", str(tmp_path))
+    done = impresario(tmp_path, "doctor", PROVIDERS="offline,opnai")
+    assert (done.returncode, "There is no provider named opnai" in done.stdout) == (1, True)

@@ -21,9 +21,9 @@ VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 
 
 def names() -> list[str]:
-    """Every setting, and every name a family reads its key or address under."""
+    """Every setting, every name a family reads its key or address under, and which of them are wanted."""
     families = [name for family in discover() for name in (*family.key_names, family.base_url_name) if name]
-    return sorted({name.upper() for name in Settings.model_fields} | set(families))
+    return sorted({name.upper() for name in Settings.model_fields} | {"PROVIDERS"} | set(families))
 
 
 @pytest.mark.parametrize("name", names())

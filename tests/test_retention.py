@@ -19,7 +19,7 @@ from app.db import assets, calls, generations
 from app.errors import StoreFailed
 from app.generations import retention
 from app.generations.retention import NAME, Retention
-from app.generations.service import Order
+from app.generations.orders import Order
 from tests.databases import Postgres
 from tests.e2e.stage import wait_until
 from tests.houses import OFFLINE, days_ago, files, house, ids, put_asset, put_call, put_generation

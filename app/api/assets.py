@@ -10,8 +10,8 @@ from fastapi import APIRouter, File, Query, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
 
 from app.assets.probe import Kind
+from app.assets.records import uploaded
 from app.assets.store import CHUNK_BYTES
-from app.db import now
 from app.errors import InvalidInput
 from app.ids import new_id
 
@@ -48,6 +48,8 @@ EXTENSIONS = {
     "audio/x-matroska": "mka",
     "application/pdf": "pdf",
     "text/plain": "txt",
+    "text/vtt": "vtt",
+    "application/x-subrip": "srt",
 }
 # A work is data, whatever its bytes: no script of it may run, also not when it is opened by itself.
 SAFE = {"x-content-type-options": "nosniff", "content-security-policy": "default-src 'none'; sandbox"}
@@ -72,23 +74,8 @@ async def upload(
         raise InvalidInput("The file is empty; send one with content.", "file")
     asset_id = new_id("asset")
     async with parts.store.spooled(chunks(), max_bytes=parts.settings.max_upload_bytes) as spooled:
-        facts = spooled.facts
         await parts.store.keep(asset_id, spooled.path)
-        values = {
-            "id": asset_id,
-            "owner": owner,
-            "type": facts.kind,
-            "media_type": facts.media_type,
-            "bytes": spooled.bytes,
-            "sha256": spooled.sha256,
-            "width": facts.width,
-            "height": facts.height,
-            "duration_s": facts.duration_s,
-            "parameters": {},
-            "parent_ids": [],
-            "filename": plain_name(file.filename),
-            "created_at": now(),
-        }
+        values = uploaded(asset_id, owner, spooled, file.filename)
     await parts.db.write(lambda connection: parts.records.add(connection, values))
     return AssetOut.of(await parts.records.get(owner, asset_id), base_url)
 
@@ -238,10 +225,3 @@ def disposition(row: Mapping[str, Any], download: bool) -> str:
     inline = not download and row["media_type"].split("/")[0] in ("image", "video", "audio")
     name = f"{row['id']}.{EXTENSIONS.get(row['media_type'], 'bin')}"
     return f'{"inline" if inline else "attachment"}; filename="{name}"'
-
-
-def plain_name(name: str | None) -> str | None:
-    """The last part of a client's file name, for display only: it never becomes a path."""
-    last = re.split(r"[/\\]", name or "")[-1]
-    shown = "".join(char for char in last if char.isprintable())[:255]
-    return shown or None

@@ -8,9 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
-from app.generations.service import Order
+from app.generations.orders import Order
 
 AssetId = Annotated[str, StringConstraints(pattern=r"^asset_[0-9a-z]{26}$")]
+REF = r"^(asset_[0-9a-z]{26}|https://[!-~]{3,2000})$"
+InputRef = Annotated[str, StringConstraints(pattern=REF)]
+Pin = Literal["chat", "vision", "image", "video", "speech", "transcription"]
 GenerationId = Annotated[str, StringConstraints(pattern=r"^gen_[0-9a-z]{26}$")]
 
 
@@ -21,13 +24,14 @@ def _no_surrogates(value: Any) -> Any:
     return value
 
 
+TEXT = r"^[^\u0000]*$"
 Name = Annotated[str, BeforeValidator(_no_surrogates)]
-Text = Annotated[Name, Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
+Text = Annotated[Name, Field(json_schema_extra={"pattern": TEXT})]
 
 
 def _names_are_text(schema: dict[str, Any]) -> None:
     """The pattern of a `Name`, which Pydantic would take for one that sorts the properties."""
-    schema["propertyNames"]["pattern"] = r"^[^\u0000]*$"
+    schema["propertyNames"]["pattern"] = TEXT
 
 
 def _no_lookalikes(value: Any) -> Any:
@@ -53,31 +57,11 @@ CAP_SCHEMA = {"anyOf": [{"type": "number", "minimum": 0, "maximum": MAX_CAP}, {"
 Cap = Annotated[Decimal, BeforeValidator(_plain_number), Field(ge=0, le=MAX_CAP), WithJsonSchema(CAP_SCHEMA)]
 
 
-class GenerateBody(BaseModel):
-    """A request in plain words, and how far the agent may go for it."""
+class Terms(BaseModel):
+    """What every request for works may say of money and of itself."""
 
     model_config = ConfigDict(extra="forbid")
 
-    prompt: Text = Field(
-        min_length=1,
-        max_length=32_000,
-        description="What to make, in plain words.",
-        examples=["An image of a red fox in the snow at dawn"],
-    )
-    max_steps: WholeNumber = Field(
-        10, ge=1, le=50, description="Model turns the agent may take; the last one only answers."
-    )
-    inputs: list[AssetId] = Field(
-        default_factory=list, max_length=20, description="Assets to work with: uploads or earlier results."
-    )
-    previous_id: GenerationId | None = Field(
-        None,
-        description="A generation to continue; its conversation and assets are known to the agent, also to edit.",
-    )
-    models: dict[Literal["chat", "image", "video", "speech"], Annotated[Text, Field(max_length=128)]] = Field(
-        default_factory=dict,
-        description='Models to insist on, by modality: `{"image": "flux-1.1-pro"}`. `GET /models` has their names.',
-    )
     max_cost_usd: Cap | None = Field(
         None,
         description="A call that would pass this cap is not made. Default: the server's `MAX_COST_USD`.",
@@ -94,6 +78,35 @@ class GenerateBody(BaseModel):
         max_length=16,
         description="Your own words, kept and returned with the generation.",
         json_schema_extra=_names_are_text,
+    )
+
+
+class GenerateBody(Terms):
+    """A request in plain words, and how far the agent may go for it."""
+
+    prompt: Text = Field(
+        min_length=1,
+        max_length=32_000,
+        description="What to make, in plain words.",
+        examples=["An image of a red fox in the snow at dawn"],
+    )
+    max_steps: WholeNumber = Field(
+        10, ge=1, le=50, description="Model turns the agent may take; the last one only answers."
+    )
+    inputs: list[InputRef] = Field(
+        default_factory=list,
+        max_length=20,
+        description="What to work with: ids of uploads or earlier results, or https addresses, which are fetched.",
+        examples=[[]],
+    )
+    previous_id: GenerationId | None = Field(
+        None,
+        description="A generation to continue; its conversation and assets are known to the agent, also to edit.",
+    )
+    models: dict[Pin, Annotated[Text, Field(max_length=128)]] = Field(
+        default_factory=dict,
+        description='Models to insist on, by modality: `{"image": "flux-1.1-pro"}`. `GET /models` has their names. '
+        "`chat` plans, `vision` looks, listens and reads.",
     )
 
     def order(self) -> Order:

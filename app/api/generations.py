@@ -2,51 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import re
-from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import sqlalchemy as sa
 from fastapi import APIRouter, Header, Query, Request, Response, status
-from fastapi.responses import JSONResponse, StreamingResponse
-from fastapi.sse import format_sse_event
+from fastapi.responses import StreamingResponse
 
-from app.errors import GenerationFailed, GenerationTimedOut, NotReady
-from app.generations.events import TERMINAL, Event
-from app.generations.service import Generation, Service
-from app.writer import first_line
-
+from .answers import ANSWERS, EVENT_STREAM, SSE_HEADERS, IdempotencyKey, Prefer, answered, event_stream
 from .bodies import GenerateBody, GenerationId
 from .deps import BaseUrlDep, Cursor, Limit, OwnerDep, PartsDep, ServiceDep
 from .errors import responses
 from .schemas import GenerationOut, GenerationPage
 
-log = logging.getLogger(__name__)
 router = APIRouter(tags=["Generations"])
-
-HEARTBEAT_S = 15.0
-SSE_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
-EVENT_STREAM: dict[str, Any] = {
-    "text/event-stream": {
-        "schema": {"type": "string"},
-        "example": 'event: tool.started\nid: 12\ndata: {"generation_id": "gen_...", "step_id": "step_...", '
-        '"name": "generate_image"}\n\n',
-    }
-}
-GENERATION_JSON = {"application/json": {"schema": {"$ref": "#/components/schemas/GenerationOut"}}}
 
 
 @router.post(
     "/generate",
     response_model=GenerationOut,
     summary="Make media from a prompt",
-    responses={
-        200: {"description": "The finished generation, or its events as they happen.", "content": EVENT_STREAM},
-        202: {"description": "Accepted; follow `Location`.", "content": GENERATION_JSON},
-        **responses(403, 409, 413, 422, 502, 504),
-    },
+    responses={**ANSWERS, **responses(409)},
 )
 async def generate(
     request: Request,
@@ -54,13 +28,8 @@ async def generate(
     service: ServiceDep,
     owner: OwnerDep,
     base_url: BaseUrlDep,
-    prefer: Annotated[
-        str | None, Header(description="`respond-async` answers at once, `wait=30` after 30 seconds at the latest.")
-    ] = None,
-    idempotency_key: Annotated[
-        str | None,
-        Header(min_length=1, max_length=255, description="Repeat a request with the same key and it runs only once."),
-    ] = None,
+    prefer: Prefer = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Runs the agent: it plans, calls its tools, and returns its answer with the assets it made.
 
@@ -69,25 +38,8 @@ async def generate(
 
     A generation whose tools partly failed is a `200` that says so; one that failed as a whole is `502` or `504`.
     """
-    generation_id, new = await service.start(owner, body.order(), idempotency_key)
-    headers = {} if new else {"idempotent-replayed": "true"}
-    if "text/event-stream" in request.headers.get("accept", ""):
-        stream = event_stream(service, owner, generation_id, 0, base_url)
-        return StreamingResponse(stream, media_type="text/event-stream", headers={**SSE_HEADERS, **headers})
-    wait_s, applied = preference(prefer)
-    try:
-        generation = await service.wait(owner, generation_id, wait_s)
-    except sa.exc.SQLAlchemyError as error:
-        said = "The database does not answer now. The generation goes on when it does; fetch it then."
-        raise NotReady(said, generation_id=generation_id) from error
-    if applied:
-        headers["preference-applied"] = applied
-    if not generation.over:
-        headers["location"] = f"/generations/{generation_id}"
-        return shaped(generation, base_url, status.HTTP_202_ACCEPTED, headers)
-    if generation.row["status"] == "failed":
-        raise failure(generation)
-    return shaped(generation, base_url, status.HTTP_200_OK, headers)
+    order = body.order()
+    return await answered(request, service, owner, base_url, order, prefer=prefer, idempotency_key=idempotency_key)
 
 
 @router.get("/generations", summary="List generations", responses=responses(422))
@@ -181,50 +133,3 @@ async def cancel_generation(
 async def delete_generation(generation_id: GenerationId, service: ServiceDep, owner: OwnerDep) -> None:
     """Deletes it with its assets; a running one is cancelled first."""
     await service.delete(owner, generation_id)
-
-
-def preference(prefer: str | None) -> tuple[float | None, str | None]:
-    """Seconds to wait (None: until the end) and the preference applied, out of a `Prefer` header (RFC 7240)."""
-    asked = [part.split(";")[0].strip().lower() for part in (prefer or "").split(",")]
-    waits = [match for part in asked if (match := re.fullmatch(r'wait\s*=\s*"?(\d{1,6})"?', part))]
-    if waits:
-        return float(waits[0][1]), f"wait={waits[0][1]}"
-    return (0.0, "respond-async") if "respond-async" in asked else (None, None)
-
-
-def shaped(generation: Generation, base_url: str, code: int, headers: dict[str, str]) -> Response:
-    """A generation as a JSON response."""
-    return JSONResponse(GenerationOut.of(generation, base_url).model_dump(mode="json"), code, headers)
-
-
-def failure(generation: Generation) -> GenerationFailed:
-    """The problem a generation that failed as a whole answers with."""
-    error = generation.row["error"] or {"code": "internal_error", "message": "The generation failed."}
-    kind = GenerationTimedOut if error.get("timed_out") else GenerationFailed
-    return kind(error["message"], generation_id=generation.row["id"], reason=error["code"])
-
-
-async def event_stream(
-    service: Service, owner: str, generation_id: str, last_id: int, base_url: str
-) -> AsyncIterator[bytes]:
-    """The events as server-sent events; the one that ends the generation carries it whole."""
-    following = await service.follow(owner, generation_id, last_id, HEARTBEAT_S)
-    try:
-        async for event in following:
-            if event is None:
-                yield b": still working\n\n"
-                continue
-            yield await encoded(service, owner, generation_id, event, base_url)
-    except sa.exc.SQLAlchemyError as error:  # who listens connects again, and is sent what is behind the last event
-        log.warning("a stream of %s ends, for the database does not answer: %s", generation_id, first_line(error))
-
-
-async def encoded(service: Service, owner: str, generation_id: str, event: Event, base_url: str) -> bytes:
-    """One event on the wire."""
-    if event.name in TERMINAL:
-        generation = await service.get(owner, generation_id)
-        data = GenerationOut.of(generation, base_url).model_dump(mode="json")
-    else:
-        at = event.created_at.isoformat().replace("+00:00", "Z")
-        data = {"generation_id": generation_id, "created_at": at, **event.data}
-    return format_sse_event(data_str=json.dumps(data), event=event.name, id=str(event.id))

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, PlainSerializer
 
-from providers.catalogue import round_up
+from providers.prices import round_up
+from providers.types import Modality
 
 Usd = Annotated[Decimal, PlainSerializer(lambda value: format(round_up(value), "f"), return_type=str)]
 """An amount, to the micro-dollar, so that equal amounts look equal."""
@@ -45,7 +46,7 @@ class ReceiptOut(BaseModel):
     )
     vendor: str = Field(description="Who was hired.", examples=["runway"])
     model: str = Field(description="The model that was asked for.", examples=["gen4.5"])
-    modality: Literal["chat", "image", "video", "speech"] = Field(
+    modality: Modality = Field(
         description="What it makes; a model turn and the wording of a prompt are `chat`.", examples=["video"]
     )
     state: Literal["reserved", "submitted", "settled", "released", "unknown"] = Field(

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, PlainSerializer
 
 from app.generations.service import Generation
+from providers.types import Modality
 
 from .receipts import ErrorOut, ReceiptOut, Usd
 
@@ -95,6 +96,9 @@ class StepOut(BaseModel):
     cost_usd: Usd | None = Field(None, description="Null when it is not known.", examples=["0.040000"])
     error: str | None = Field(None, description="Why it failed, in one sentence.", examples=[None])
     asset_ids: list[str] = Field(description="The assets it made.", examples=[["asset_01kaj5v3m8f7q2n4d6s8t0w2y4"]])
+    result: dict[str, Any] | None = Field(
+        None, description="What it found out: a transcript, an analysis, a document's data.", examples=[None]
+    )
 
 
 class UsageOut(BaseModel):
@@ -123,6 +127,12 @@ class GenerationOut(BaseModel):
         description="What was asked for, word for word.", examples=["An image of a red fox in the snow at dawn"]
     )
     response: str | None = Field(None, description="The agent's answer.", examples=["Here is your fox at dawn."])
+    tool: str | None = Field(
+        None, description="The one tool that was called, where there was no planner.", examples=[None]
+    )
+    result: dict[str, Any] | None = Field(
+        None, description="What that tool found out: a transcript, an analysis, a document's data.", examples=[None]
+    )
     assets: list[AssetOut] = Field(description="What was made, in the order it was asked for.")
     steps: list[StepOut] = Field(description="Every model turn and tool call, in order.")
     receipts: list[ReceiptOut] = Field(
@@ -155,7 +165,12 @@ class GenerationOut(BaseModel):
             {
                 **fields,
                 "assets": [AssetOut.of(asset, base_url) for asset in generation.assets],
-                "steps": [{**step, "cost_usd": generation.step_cost(step["id"])} for step in generation.steps],
+                "tool": (row["request"].get("tool") or {}).get("name"),
+                "result": result_of(generation.steps[0]) if row["request"].get("tool") and generation.steps else None,
+                "steps": [
+                    {**step, "cost_usd": generation.step_cost(step["id"]), "result": result_of(step)}
+                    for step in generation.steps
+                ],
                 "receipts": [ReceiptOut.of(receipt) for receipt in generation.receipts],
                 "usage": generation.usage(),
                 "cost_usd": generation.spending.cost_usd,
@@ -163,6 +178,11 @@ class GenerationOut(BaseModel):
                 "metadata": row["request"]["metadata"],
             }
         )
+
+
+def result_of(step: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What a tool found out, beyond what it made."""
+    return (step["answer"] or {}).get("result")
 
 
 class GenerationPage(BaseModel):
@@ -197,10 +217,15 @@ class ModelOut(BaseModel):
     id: str = Field(description="The vendor's own name for it.", examples=["flux-1.1-pro"])
     name: str = Field(description="The canonical name, `vendor/id`.", examples=["replicate/flux-1.1-pro"])
     vendor: str = Field(description="Whose it is.", examples=["replicate"])
-    modality: Literal["chat", "image", "video", "speech"] = Field(description="What it makes.", examples=["image"])
+    modality: Modality = Field(description="What it makes.", examples=["image"])
     aliases: list[str] = Field(description="Other names it answers to.", examples=[["flux"]])
     capabilities: list[str] = Field(description="What it can do, as words to filter by.", examples=[["text_to_image"]])
     limits: dict[str, Any] = Field(description="The bounds of its requests.", examples=[{"max_images_out": 1}])
+    options: dict[str, dict[str, Any]] = Field(
+        description="What it knows beyond the fields of every request: name, and the JSON Schema of its value.",
+        examples=[{"style": {"enum": ["vivid", "natural"]}}],
+    )
+    when: str | None = Field(None, description="When to choose it.", examples=["Photographs, and text in pictures."])
     price: list[PriceOut] = Field(description="What it costs; empty when that is not known.")
     price_is_proxy: bool = Field(
         description="The price is another vendor's for the same model: an estimate only.", examples=[False]
@@ -220,6 +245,9 @@ class ModelList(BaseModel):
 
     data: list[ModelOut] = Field(description="The models that match.")
     warnings: list[str] = Field(description="Models in use here that will be retired soon.", examples=[[]])
+    problems: dict[str, str] = Field(
+        description="Providers that were left out for a fault of their own, and why.", examples=[{}]
+    )
 
 
 class Health(BaseModel):
@@ -236,5 +264,8 @@ class Readiness(BaseModel):
     tools: list[str] = Field(
         description="The tools available here and now.",
         examples=[["enhance_prompt", "generate_image", "generate_video", "generate_speech"]],
+    )
+    problems: list[str] = Field(
+        description="Providers that were left out for a fault of their own; `GET /models` says why.", examples=[[]]
     )
     version: str = Field(description="Of this server.", examples=["0.1.0"])

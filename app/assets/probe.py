@@ -19,6 +19,7 @@ from av.stream import Disposition
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from app.errors import UnsupportedMedia
+from providers.media_types import HEAD_BYTES, container_of
 
 Kind = Literal["image", "video", "audio", "document"]
 PICTURES = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "BMP", "TIFF")
@@ -27,22 +28,6 @@ MAX_TEXT_BYTES = 10 * 1024**2
 THUMBNAIL = 512
 EXIF_ORIENTATION = 274
 TURNED = (5, 6, 7, 8)  # the orientations that lay an upright picture on its side, as phones write them
-# The container's first bytes (offset, bytes), FFmpeg's name for it, and the media types of its video and audio forms.
-CONTAINERS = (
-    (4, b"ftyp", "mp4", "video/mp4", "audio/mp4"),
-    (0, b"\x1aE\xdf\xa3", "matroska", "video/webm", "audio/webm"),
-    (8, b"WAVE", "wav", "", "audio/wav"),
-    (8, b"AVI ", "avi", "video/x-msvideo", ""),
-    (0, b"OggS", "ogg", "video/ogg", "audio/ogg"),
-    (0, b"fLaC", "flac", "", "audio/flac"),
-    (0, b"ID3", "mp3", "", "audio/mpeg"),
-    (0, b"\xff\xf1", "aac", "", "audio/aac"),
-    (0, b"\xff\xf9", "aac", "", "audio/aac"),
-    (0, b"\xff\xfb", "mp3", "", "audio/mpeg"),
-    (0, b"\xff\xf3", "mp3", "", "audio/mpeg"),
-    (0, b"\xff\xf2", "mp3", "", "audio/mpeg"),
-    (0, b"\xff\xfa", "mp3", "", "audio/mpeg"),
-)
 
 
 @dataclass(frozen=True)
@@ -59,28 +44,18 @@ class Facts:
 def probe(path: Path) -> Facts:
     """Read the facts of a file (blocking). Raises UnsupportedMedia when it is none of the kinds served here."""
     with path.open("rb") as file:
-        head = file.read(4096)
+        head = file.read(HEAD_BYTES)
     if head.startswith(b"%PDF-"):
         return Facts("document", "application/pdf")
     if b"\0" not in head and _is_text(path):  # first, because text may begin with the letters of a container
         return Facts("document", "text/plain")
-    if (container := _container_of(head)) is not None:
+    if (container := container_of(head)) is not None:
         return _probe_container(path, *container, head)
     if (picture := _probe_picture(path)) is not None:
         return picture
     if b"%PDF-" in head[:1024]:  # some writers put a few bytes before it
         return Facts("document", "application/pdf")
     raise UnsupportedMedia("The file is not an image, video, audio, PDF or plain text this server knows.")
-
-
-def _container_of(head: bytes) -> tuple[str, str, str] | None:
-    """FFmpeg's name of the container and its video and audio media types, by the first bytes."""
-    if head[8:12] in (b"avif", b"avis", b"heic", b"heix", b"mif1"):
-        return None  # AVIF and HEIF share the `ftyp` box of MP4
-    for offset, magic, container, video_type, audio_type in CONTAINERS:
-        if head[offset : offset + len(magic)] == magic:
-            return container, video_type, audio_type
-    return None
 
 
 def _probe_picture(path: Path) -> Facts | None:
@@ -183,7 +158,7 @@ def thumbnail(path: Path, kind: Kind) -> bytes:
                 return _small(picture, turned=True)
         if kind == "video":
             with path.open("rb") as file:
-                container = _container_of(file.read(64))
+                container = container_of(file.read(64))
             if container is None:
                 raise UnsupportedMedia("No thumbnail can be made of this file: it is no video.")
             with av.open(str(path), format=container[0]) as media:

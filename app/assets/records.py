@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from app.db import Database, assets
+from app.db import Database, assets, now
 from app.errors import NotFound
 
+from .store import Spooled
+
 Row = Mapping[str, Any]
+
+
+def uploaded(asset_id: str, owner: str, file: Spooled, name: str | None) -> dict[str, Any]:
+    """The row of a file that came from outside. `name` is what its sender calls it, a path or none."""
+    return {
+        "id": asset_id,
+        "owner": owner,
+        "type": file.facts.kind,
+        "media_type": file.facts.media_type,
+        "bytes": file.bytes,
+        "sha256": file.sha256,
+        "width": file.facts.width,
+        "height": file.facts.height,
+        "duration_s": file.facts.duration_s,
+        "parameters": {},
+        "parent_ids": [],
+        "filename": plain_name(name),
+        "created_at": now(),
+    }
+
+
+def plain_name(name: str | None) -> str | None:
+    """The last part of a client's file name, for display only: it never becomes a path."""
+    last = re.split(r"[/\\]", name or "")[-1]
+    shown = "".join(char for char in last if char.isprintable())[:255]
+    return shown or None
 
 
 class Records:

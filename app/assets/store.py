@@ -159,9 +159,14 @@ class Store:
                 remove()
                 raise
 
-    async def keep(self, asset_id: str, file: Path | bytes) -> None:
-        """Put a file into the store under its asset's id. Raises StoreFailed when the store refuses."""
-        await self._put(f"assets/{asset_id}", file)
+    async def keep(self, asset_id: str, file: Path | bytes, *, tries: int = 1) -> None:
+        """Put a file into the store under its asset's id. Raises StoreFailed when the store refuses so many times."""
+        for attempt in range(1, tries):
+            try:
+                return await self._put(f"assets/{asset_id}", file)
+            except StoreFailed:
+                await asyncio.sleep(min(0.5 * attempt, 5.0))
+        return await self._put(f"assets/{asset_id}", file)
 
     async def _put(self, key: str, file: Path | bytes) -> None:
         try:

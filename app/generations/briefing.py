@@ -11,16 +11,19 @@ from app.db import generations
 from prompts import load
 from providers.types import Message
 
+from .files import Files, kept_as
 from .parts import Parts
 
 MAX_EARLIER = 10
 """How many earlier generations a continued one remembers."""
+MOST_WORDS = {False: 300, True: 4000}
+"""Characters told of what an asset was made from; a text that was read aloud is told whole, to be read again."""
 
 
 async def brief(parts: Parts, row: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of `agent.loop.Brief` for a generation's row, as plain JSON."""
-    ids = row["request"]["inputs"]
-    inputs = await parts.records.some(row["owner"], ids) if ids else []
+    files = Files(parts)
+    inputs = [await files.row(row["owner"], row["id"], ref) for ref in row["request"]["inputs"]]
     return {
         "prompt": row["prompt"] + listing("Inputs to work with", inputs),
         "instructions": load("agent"),
@@ -46,7 +49,9 @@ async def earlier(parts: Parts, row: Mapping[str, Any]) -> list[Message]:
     made = await parts.records.of_generations([found["id"] for found in chain])
     messages: list[Message] = []
     for found in reversed(chain):
-        given = await parts.records.left(found["owner"], found["request"]["inputs"])
+        given = await parts.records.left(
+            found["owner"], [kept_as(found["id"], ref) for ref in found["request"]["inputs"]]
+        )
         asked = found["prompt"] + listing("Inputs to work with", given)
         answer = (found["response"] or "(no answer)") + listing("Assets made", made[found["id"]])
         messages += [Message(role="user", content=asked), Message(role="assistant", content=answer)]
@@ -64,6 +69,7 @@ def describe(asset: Mapping[str, Any]) -> str:
         asset["type"],
         f"{asset['width']}x{asset['height']}" if asset["width"] else "",
         f"{asset['duration_s']:g} s" if asset["duration_s"] else "",
-        f"made from: {asset['prompt'][:300]}" if asset["prompt"] else "",
+        f"voice {asset['voice']}" if asset.get("voice") else "",
+        f"made from: {asset['prompt'][: MOST_WORDS[asset['type'] == 'speech']]}" if asset["prompt"] else "",
     ]
     return f"{asset['id']}: {', '.join(fact for fact in facts if fact)}"

@@ -66,6 +66,7 @@ class Doctor:
             self._rows_without_bytes,
             self._bytes_without_rows,
             self._spool,
+            self._providers,
         )
         return [
             await attempted(finding) if mend else replace(finding, left=True)
@@ -197,6 +198,13 @@ class Doctor:
             Finding("a file left in the spool", path.name, "deleted", partial(off_loop, path.unlink, True))
             for path in await off_loop(stale)
         ]
+
+    # ---- providers ----
+
+    async def _providers(self) -> list[Finding]:
+        """Those that were left out for a fault of their own."""
+        problems = self._parts.registry.problems
+        return [Finding("a provider left out", name, f"nothing: {problem}") for name, problem in problems.items()]
 
 
 def suspicious(lost: int, seen: int) -> bool:

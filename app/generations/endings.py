@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from app.accounts.budgets import Row
 from app.errors import AppError, NotFound, StoreFailed
 from providers.base import Family
-from providers.catalogue import Model, media_cost, round_up
-from providers.errors import DownloadFailed, JobLost, ProviderError
+from providers.catalogue import Model
+from providers.errors import DownloadFailed, JobLost, OutcomeUnknown, ProviderError
+from providers.prices import media_cost, round_up
 from providers.types import Done, MediaRequest, Ticket
 
 from .keeping import Keeper
@@ -49,14 +50,17 @@ class Endings:
         source = "vendor" if done.cost_usd is not None else "usage" if cost is not None else None
         share = None if cost is None else round_up(cost / max(len(done.outputs), 1))
         try:
-            works = await self._keeper.keep(family, row, request, done, share, ticket)
+            works = [] if done.transcript else await self._keeper.keep(family, row, request, done, share, ticket)
+        except OutcomeUnknown as error:  # a stream broke off
+            return await self.refused(row, error)
         except (ProviderError, AppError) as error:
             passing = isinstance(error, StoreFailed) or (isinstance(error, DownloadFailed) and not error.permanent)
             if ticket is not None and passing:
                 raise  # it is there, and paid for: the next poll tries again
             return await self.close(row["id"], "settled", problem_of(error), cost, source)
         warnings = [*(ticket.warnings if ticket else ()), *done.warnings]
-        return await self._keeper.record(row, works, cost, source, warnings, done.usage)
+        heard = done.transcript.model_dump(mode="json", exclude_none=True) if done.transcript else None
+        return await self._keeper.record(row, works, cost, source, warnings, done.usage, heard)
 
     async def again(self, row: Row) -> Json | None:
         """Answer a call from the works of an equal one (`reuse`); None when those are gone meanwhile."""

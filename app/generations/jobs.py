@@ -17,6 +17,7 @@ from app.db import calls, now
 from app.errors import StoreFailed
 from providers.catalogue import Model
 from providers.errors import ProviderError
+from providers.hooks import about
 from providers.http import patiently
 from providers.types import Pending, Ticket, media_request
 
@@ -87,6 +88,11 @@ class Jobs:
         """
         if row["result"] is not None:
             return dict(row["result"])
+        self._parts.metrics.spans.note({"impresario.vendor_job_id": row["job_id"]})
+        with self._parts.metrics.job(row["lane"]):
+            return await self._collect(row)
+
+    async def _collect(self, row: Row) -> Json:
         family, ticket = self._parts.registry.family(row["vendor"]), Ticket.model_validate(row["ticket"])
         begun = row["submitted_at"].timestamp()
         limit_s = self._parts.settings.deadline_s(row["modality"])
@@ -124,11 +130,14 @@ class Jobs:
         family, model = self._endings.sellers(row)
         request, ticket = media_request.validate_python(row["request"]), Ticket.model_validate(row["ticket"])
         try:
-            state = await family.poll(ticket)
+            with about(model.id, model.modality):
+                state = await family.poll(ticket)
             if isinstance(state, Pending):
                 return state
+            took_s = (now() - row["submitted_at"]).total_seconds()
+            self._parts.metrics.job_done(model.vendor, model.id, took_s)
             if met_s is not None:
-                self._pace.learn(model.name, (now() - row["submitted_at"]).total_seconds(), met_s)
+                self._pace.learn(model.name, took_s, met_s)
             return await self._endings.kept(row, request, state, ticket)
         except ProviderError as error:
             if error.permanent:
@@ -161,7 +170,8 @@ class Jobs:
         """Tell the vendor; the model that was stopped, None when it could not be."""
         try:
             family, model = self._endings.sellers(row)
-            await patiently(lambda: family.cancel(ticket), max_wait_s=self._parts.settings.vendor_max_wait_s)
+            with about(model.id, model.modality):
+                await patiently(lambda: family.cancel(ticket), max_wait_s=self._parts.settings.vendor_max_wait_s)
         except ProviderError as error:
             log.warning("%s: job %s could not be cancelled: %s", row["vendor"], ticket.job_id, error)
             return None

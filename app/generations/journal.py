@@ -35,6 +35,8 @@ class Frame:
     pins: Mapping[str, str]
     cap_usd: Decimal | None
     reuse: bool = False
+    stream: bool = False
+    """Whether sound is to be given while it is made."""
     again: bool = False
     """Whether an earlier attempt may have left something: the first one need not look."""
 
@@ -89,6 +91,10 @@ class Journal:
     async def tool_completed(self, frame: Frame, step: str, call: ToolCall, result: Result) -> Json:
         """It worked: what the planner is told."""
         answer = {"text": json.dumps(result.facts, default=str), "image_ids": list(result.image_ids)}
+        if result.details is not None:
+            answer["result"] = json.loads(json.dumps(result.details, default=str))
+        if result.words is not None:
+            answer["words"] = result.words
         warnings = [str(warning) for warning in result.facts.get("warnings", ())]
         ended = {"status": "completed", "asset_ids": list(result.asset_ids), "answer": answer}
         data = {"step_id": step, "name": call.name, "asset_ids": list(result.asset_ids), "warnings": warnings}
@@ -104,7 +110,7 @@ class Journal:
     async def tool_failed(self, frame: Frame, step: str, call: ToolCall, problem: Mapping[str, Any]) -> Json:
         """It did not: what the planner is told."""
         said = {"error": problem["message"], "code": problem["code"]}
-        answer = {"text": json.dumps(said), "image_ids": []}
+        answer = {"text": json.dumps(said), "image_ids": [], "problem": dict(problem)}
         data = {"step_id": step, "name": call.name, "error": {"code": said["code"], "message": said["error"]}}
 
         def closing(connection: sa.Connection) -> None:

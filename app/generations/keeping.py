@@ -18,12 +18,12 @@ import sqlalchemy as sa
 
 from app.accounts.budgets import Row
 from app.assets.store import Spooled
-from app.db import assets, now, rows_of, steps
+from app.db import assets, calls, now, rows_of, steps
 from app.errors import NotFound, StoreFailed
 from app.ids import derived_id
 from providers.base import Family
 from providers.errors import DownloadFailed, DownloadRefused, JobLost, MalformedAnswer
-from providers.types import Done, MediaRequest, Output, SpeechRequest, Ticket, Usage
+from providers.types import Done, MediaRequest, Output, SpeechRequest, Ticket, Usage, input_ids
 
 from .claims import STANDING
 from .journal import add_warnings
@@ -66,27 +66,32 @@ class Keeper:
         share: Decimal | None,
         job: Ticket | None,
     ) -> Json:
-        limit = self._parts.settings.max_download_bytes
+        limit, output = self._parts.settings.max_download_bytes, done.outputs[position]
+        once = output.chunks is not None
         for attempt in range(1, STORE_TRIES + 1):
             try:
-                chunks = self._chunks(family, done.outputs[position])
+                chunks = self._chunks(family, output, receipt["generation_id"])
                 async with self._parts.store.spooled(chunks, max_bytes=limit) as file:
-                    expected = "audio" if request.kind == "speech" else request.kind
+                    expected = "audio" if request.modality == "speech" else request.modality
                     if file.facts.kind != expected:
                         raise MalformedAnswer(
                             f"The vendor gave a file of type {file.facts.kind} where {expected} was asked for."
                         )
                     values = asset_values(asset_id_of(receipt, position), receipt, request, done, share, file)
-                    await self._parts.store.keep(values["id"], file.path)
+                    await self._parts.store.keep(values["id"], file.path, tries=STORE_TRIES if once else 1)
                     return values
             except (DownloadFailed, StoreFailed) as error:
                 most = STORE_TRIES if isinstance(error, StoreFailed) else DOWNLOAD_TRIES
-                if isinstance(error, DownloadRefused) or job is not None or attempt >= most:
+                if isinstance(error, DownloadRefused) or job is not None or once or attempt >= most:
                     raise
                 await asyncio.sleep(min(0.5 * attempt, 5.0))
         raise JobLost("The finished work could not be fetched.")
 
-    async def _chunks(self, family: Family, output: Output) -> AsyncIterator[bytes]:
+    async def _chunks(self, family: Family, output: Output, generation_id: str) -> AsyncIterator[bytes]:
+        if output.chunks is not None:
+            async for chunk in self._parts.live.heard(generation_id, output.chunks):
+                yield chunk
+            return
         if output.data is not None:
             yield output.data
             return
@@ -107,11 +112,14 @@ class Keeper:
         source: str | None,
         warnings: Sequence[str],
         usage: Usage | None = None,
+        transcript: Mapping[str, Any] | None = None,
     ) -> Json:
         """Settle the receipt and show what was made. The works of a generation that is gone go, too."""
         generation_id, call_id = receipt["generation_id"], receipt["id"]
-        result = {"assets": [facts_of(values) for values in works], "warnings": list(warnings)}
-        facts: Json = {"usage": usage.model_dump() if usage else None, "result": result}
+        result: Json = {"assets": [facts_of(values) for values in works], "warnings": list(warnings)}
+        if transcript is not None:
+            result["transcript"] = transcript
+        facts: Json = {"usage": usage.model_dump(mode="json") if usage else None, "result": result}
 
         def recording(connection: sa.Connection) -> bool:
             found = connection.execute(STANDING, {"which": generation_id}).first()
@@ -145,8 +153,13 @@ class Keeper:
         Raises NotFound when the works are gone, StoreFailed.
         """
         query = sa.select(assets).where(assets.c.call_id == receipt["job_id"]).order_by(assets.c.id)
-        earlier = await self._parts.db.read(lambda connection: rows_of(connection, query))
-        if not earlier:
+        told = sa.select(calls.c.result).where(calls.c.id == receipt["job_id"])
+
+        def looking(connection: sa.Connection) -> tuple[list[Row], Json]:
+            return rows_of(connection, query), connection.execute(told).scalar() or {}
+
+        earlier, result = await self._parts.db.read(looking)
+        if not earlier and "transcript" not in result:
             raise NotFound("The works to be used again are gone.")
         works = []
         for position, row in enumerate(earlier):
@@ -155,7 +168,8 @@ class Keeper:
             own = {"id": asset_id, "generation_id": receipt["generation_id"], "call_id": receipt["id"]}
             works.append({**row, **own, "cost_usd": Decimal(0), "reused_from": row["id"], "created_at": now()})
         said = f"{receipt['model']} was not asked again: the same request was answered from what it made before."
-        return await self.record(receipt, works, Decimal(0), "reused", [said])
+        heard = result.get("transcript")
+        return await self.record(receipt, works, Decimal(0), "reused", [said], transcript=heard)
 
 
 def add_late(connection: sa.Connection, receipt: Row, ids: Sequence[str]) -> None:
@@ -177,13 +191,12 @@ def asset_values(
 ) -> Json:
     """The row of an asset, but for its owner."""
     frozen = request.model_dump(mode="json", exclude_none=True)
-    parents = [*frozen.get("references", ()), *([frozen["image"]] if "image" in frozen else [])]
-    said = {"prompt", "text", "kind", "model", "voice", "references", "image"}
+    said = {"prompt", "text", "kind", "model", "voice", "references", "image", "mask", "video", "stream"}
     return {
         "id": asset_id,
         "generation_id": receipt["generation_id"],
         "call_id": receipt["id"],
-        "type": request.kind,
+        "type": request.modality,
         "media_type": file.facts.media_type,
         "bytes": file.bytes,
         "sha256": file.sha256,
@@ -195,9 +208,9 @@ def asset_values(
         "prompt": request.text if isinstance(request, SpeechRequest) else getattr(request, "prompt", None),
         "revised_prompt": plain(done.revised_prompt),
         "voice": request.voice if isinstance(request, SpeechRequest) else None,
-        "parameters": {name: value for name, value in frozen.items() if name not in said},
+        "parameters": {name: value for name, value in frozen.items() if name not in said and value != {}},
         "cost_usd": share,
-        "parent_ids": parents,
+        "parent_ids": input_ids(request),
         "filename": None,
         "reused_from": None,
         "created_at": now(),

@@ -84,6 +84,10 @@ class Line:
         line, so that nobody takes it for sent."""
         return sorted(self._unsent)
 
+    def waiting(self) -> dict[str, int]:
+        """How many calls of this process stand in each line; also asked from other threads."""
+        return {lane: len(calls) for lane, calls in list(self._waiting.items())}
+
     async def through(
         self,
         call: Waiting,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from app.db import Database
 from app.errors import AppError
 from app.settings import Settings
 from app.telemetry import Metrics
-from app.tools.base import Toolbox
+from app.tools.base import Toolbox, ToolFailed
 from providers.errors import ProviderError
 from providers.http import Http
 from providers.registry import Registry
@@ -22,6 +22,7 @@ from providers.registry import Registry
 from .events import Events
 from .gate import Gate
 from .line import Line
+from .live import Live
 
 T = TypeVar("T", str, str | None)
 
@@ -43,6 +44,7 @@ class Parts:
     metrics: Metrics
     gate: Gate
     executor: str
+    live: Live = field(default_factory=Live)
     line: Line = field(init=False)
 
     def __post_init__(self) -> None:
@@ -56,15 +58,17 @@ class Parts:
             self.settings.vendor_max_wait_s,
         )
         object.__setattr__(self, "line", line)
+        self.metrics.waiting = line.waiting
 
     def agent_model(self) -> str:
-        """The planner: `AGENT_MODEL`, or the offline one while the keyless stand-in is all there is."""
+        """The planner: `AGENT_MODEL`; where none is set and the default has no key, the best there is."""
         catalogue = self.registry.catalogue
-        chosen = "agent_model" in self.settings.model_fields_set
-        alone = "openai" in catalogue.unavailable and "offline" not in catalogue.unavailable
-        return "offline-planner" if alone and not chosen else self.settings.agent_model
+        if "agent_model" in self.settings.model_fields_set or "openai" not in catalogue.unavailable:
+            return self.settings.agent_model
+        able = catalogue.offered("chat", ("tools",))
+        return able[0].id if able else self.settings.agent_model
 
-    def planner(self, name: str, needs: Sequence[str] = ("tools",)) -> tuple[str, str, tuple[str, ...]]:
+    def planner(self, name: str, needs: Iterable[str] = ("tools",)) -> tuple[str, str, tuple[str, ...]]:
         """Vendor, model and warnings for a chat model's name.
 
         A name that no family lists is taken to be served at OPENAI_BASE_URL (Ollama, vLLM, a gateway). Raises
@@ -84,6 +88,8 @@ def problem_of(error: Exception) -> dict[str, Any]:
         refused = isinstance(error, ProviderError) and error.elsewhere and error.charged is False
         elsewhere = {"elsewhere": True} if refused else {}
         return {"code": error.code, "message": plain(str(error)), **late, **elsewhere}
+    if isinstance(error, ToolFailed):
+        return {"code": error.code, "message": plain(str(error))}
     return {"code": "internal_error", "message": f"An internal error happened ({type(error).__name__})."}
 
 

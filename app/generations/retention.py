@@ -19,6 +19,7 @@ from app.accounts.budgets import Row
 from app.db import assets, generations, now
 
 from .claims import UNFINISHED
+from .files import kept_as
 from .parts import Parts
 from .service import Service
 
@@ -97,7 +98,7 @@ class Retention:
         inputs_of = generations.c.request["inputs"].label("inputs")
         columns = sa.select(generations.c.id, generations.c.previous_id, inputs_of)
         rows = await self._parts.db.rows(columns.where(generations.c.status.in_(UNFINISHED)))
-        inputs = {asset_id for row in rows for asset_id in row["inputs"] or ()}
+        inputs = {kept_as(row["id"], ref) for row in rows for ref in row["inputs"] or ()}
         makers = sa.select(assets.c.generation_id).where(assets.c.id.in_(inputs))
         needed = {row["generation_id"] for row in await self._parts.db.rows(makers)}
         for _ in range(MOST_CONTINUED):
@@ -125,9 +126,11 @@ class Retention:
         return deleted
 
     async def _named(self) -> set[str]:
-        """Every asset that a generation that is still there was given."""
+        """Every asset that a generation that is still there was given, or that another asset was made from."""
         given = sa.select(generations.c.id, generations.c.request["inputs"].label("inputs"))
-        return {asset_id async for page in self._pages(given) for row in page for asset_id in row["inputs"] or ()}
+        inputs = {kept_as(row["id"], ref) async for page in self._pages(given) for row in page for ref in row["inputs"]}
+        parents = sa.select(assets.c.id, assets.c.parent_ids)
+        return inputs | {parent async for page in self._pages(parents) for row in page for parent in row["parent_ids"]}
 
     async def _pages(self, query: sa.Select[Any]) -> AsyncIterator[Sequence[Row]]:
         """The rows of a query, a page at a time, whatever is deleted meanwhile."""

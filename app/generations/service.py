@@ -11,31 +11,25 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 from dbos import DBOS
-from pydantic import BaseModel, ConfigDict, Field
 
 from app.accounts.budgets import canonical_json, spending
 from app.db import assets, calls, generations, now, steps
-from app.errors import Conflict, IdempotencyMismatch, InvalidInput, NotFound
+from app.errors import IdempotencyMismatch
 from app.ids import new_id
-from providers.errors import ProviderError
-from providers.types import Modality
 
 from .claims import UNFINISHED
 from .crew import Crew
 from .events import Event
 from .jobs import Jobs
+from .orders import TERMINAL, Order, generation_row, vet
 from .parts import Parts
 from .sweep import purge
 
 log = logging.getLogger(__name__)
 
-TERMINAL = ("completed", "failed", "cancelled")
 REST_S = 2.0
 """How long a deletion waits for the requests under way to end."""
 Row = Mapping[str, Any]
-OWN = sa.select(generations).where(
-    generations.c.id == sa.bindparam("which"), generations.c.owner == sa.bindparam("whose")
-)
 IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
 BELONGING = {
     "made": sa.select(assets).order_by(assets.c.call_id, assets.c.id).where(assets.c.generation_id.in_(IDS)),
@@ -43,21 +37,6 @@ BELONGING = {
     "paid": sa.select(calls).order_by(calls.c.created_at, calls.c.id).where(calls.c.generation_id.in_(IDS)),
 }
 """What belongs to generations: their assets, steps and receipts."""
-
-
-class Order(BaseModel):
-    """A generation as it is asked for; the HTTP body is this and its descriptions."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    prompt: str
-    max_steps: int = 10
-    inputs: tuple[str, ...] = ()
-    previous_id: str | None = None
-    models: dict[str, str] = Field(default_factory=dict)
-    max_cost_usd: Decimal | None = None
-    reuse: bool = False
-    metadata: dict[str, Any] = Field(default_factory=dict)
 
 
 class Generation:
@@ -101,8 +80,11 @@ class Service:
 
     # ---- start ----
 
-    async def start(self, owner: str, order: Order, idempotency_key: str | None = None) -> tuple[str, bool]:
+    async def start(
+        self, owner: str, order: Order, idempotency_key: str | None = None, *, generation_id: str | None = None
+    ) -> tuple[str, bool]:
         """Begin a generation; its id, and whether it is new. Survives the caller: nothing stops when it hangs up.
+        `generation_id` is the id it is to have, where somebody waits for it already.
 
         Raises InvalidInput (an unknown input, model or earlier generation), Conflict (the earlier one still runs),
         IdempotencyMismatch (the key came with another body before).
@@ -110,8 +92,8 @@ class Service:
         digest = hashlib.sha256(canonical_json(order.model_dump(mode="json")).encode()).hexdigest()
         if idempotency_key is not None and (found := await self._by_key(owner, idempotency_key, digest)):
             return found, False
-        warnings = await self._check(owner, order)
-        generation_id = new_id("gen")
+        order, warnings = await vet(self._parts, owner, order)
+        generation_id = generation_id or new_id("gen")
         values = {
             "id": generation_id,
             "owner": owner,
@@ -149,46 +131,11 @@ class Service:
             raise IdempotencyMismatch("This Idempotency-Key was used with another body; use a new key.")
         return str(row["id"])
 
-    async def _check(self, owner: str, order: Order) -> list[str]:
-        """Refuse what cannot work before anything is written; the warnings a pinned model brings."""
-        warnings: list[str] = []
-        for position, asset_id in enumerate(order.inputs):
-            try:
-                await self._parts.records.get(owner, asset_id)
-            except NotFound as error:
-                raise InvalidInput(str(error), f"inputs.{position}") from error
-        for modality, name in order.models.items():
-            try:
-                if modality == "chat":
-                    self._parts.planner(name)
-                else:
-                    needs = {"image": ("text_to_image",), "speech": ("tts",)}.get(modality, ())
-                    chosen = self._parts.registry.catalogue.choose(cast(Modality, modality), name, needs)
-                    if needs:  # which heir makes a clip depends on the call: only some start from words
-                        warnings += chosen.warnings
-            except ProviderError as error:
-                raise InvalidInput(str(error), f"models.{modality}") from error
-        if order.previous_id is not None:
-            try:
-                previous = await self._row(owner, order.previous_id)
-            except NotFound as error:
-                raise InvalidInput(str(error), "previous_id") from error
-            if previous["status"] not in TERMINAL:
-                raise Conflict("The earlier generation still runs; continue it when it has ended.")
-        return warnings
-
     # ---- read ----
-
-    async def _row(self, owner: str, generation_id: str) -> Row:
-        named = {"which": generation_id, "whose": owner}
-        row = await self._parts.db.read(lambda connection: connection.execute(OWN, named).mappings().first())
-        if row is None or row["deleted_at"] is not None:
-            raise NotFound(f"There is no generation {generation_id!r}.")
-        return dict(row)
 
     async def get(self, owner: str, generation_id: str) -> Generation:
         """One generation. Raises NotFound."""
-        return (await self._gather([await self._row(owner, generation_id)]))[0]
+        return (await self._gather([await generation_row(self._parts, owner, generation_id)]))[0]
 
     async def page(
         self, owner: str, *, limit: int, before: str | None = None, status: str | None = None
@@ -233,17 +180,19 @@ class Service:
         self, owner: str, generation_id: str, last_id: int, heartbeat_s: float
     ) -> AsyncIterator[Event | None]:
         """The events behind `last_id` up to the end; None is a heartbeat. Raises NotFound before the first."""
-        await self._row(owner, generation_id)
+        await generation_row(self._parts, owner, generation_id)
         return self._parts.events.follow(generation_id, last_id, heartbeat_s=heartbeat_s)
 
     # ---- end ----
 
     async def cancel(self, owner: str, generation_id: str) -> Generation:
         """Stop a generation and its jobs at the vendors. Cancelling what has ended changes nothing."""
-        await self._row(owner, generation_id)
+        await generation_row(self._parts, owner, generation_id)
         if await self._stop(generation_id, {}):
             self._parts.metrics.generations.labels("cancelled", "cancelled").inc()
-        if (await self._row(owner, generation_id))["status"] == "cancelled":  # also jobs an earlier try did not stop
+        if (await generation_row(self._parts, owner, generation_id))[
+            "status"
+        ] == "cancelled":  # also jobs an earlier try did not stop
             await self._cancel_jobs(generation_id)
         return await self.get(owner, generation_id)
 
@@ -280,7 +229,7 @@ class Service:
         It is gone from here on for everybody who asks. What breaks off behind that, or is still on its way from a
         vendor, the sweep finishes.
         """
-        await self._row(owner, generation_id)
+        await generation_row(self._parts, owner, generation_id)
         await self._stop(generation_id, {"deleted_at": now(), "idempotency_key": None})
         await self._cancel_jobs(generation_id)
         await self._parts.gate.at_rest(generation_id, REST_S)

@@ -7,18 +7,21 @@ turn is taken anew under an identity of its own, because nothing can be decided 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
 from app.accounts.budgets import Intent, canonical_json
 from app.assets.probe import fitted
 from app.errors import AppError, BudgetExceeded, Conflict
-from providers.catalogue import Model, round_up
+from providers.catalogue import Model
 from providers.errors import ProviderError
+from providers.image_tokens import image_tokens, sent_size
+from providers.prices import round_up
 from providers.types import ChatRequest, Media, Message, ToolSpec
 
 from .claims import check
@@ -26,11 +29,16 @@ from .line import Waiting
 from .parts import Parts, problem_of
 
 MAX_ATTEMPTS = 20
-SEEN_SIDE = 1024  # pixels: what a model needs to recognise a picture, and few tokens
+SEEN_SIDE = {"low": 512, "auto": 1024, "high": 2048}
+"""Pixels: what a model needs to recognise a picture, and few tokens; more where small print has to be read."""
 RESERVED_OUTPUT_TOKENS = 2000
 TOKENS_OF_A_PICTURE = 1500
+TOKENS_OF_A_DOCUMENT = 10_000
+TOKENS_PER_S = {"video": 300, "audio": 32, "speech": 32}
+"""Of film and sound, about what Gemini counts: for a reserve, not for a bill."""
 
 Json = dict[str, Any]
+Detail = Literal["auto", "low", "high"]
 LOST = {"code": "lost_in_crash", "message": "The process ended while this model turn was under way."}
 
 
@@ -53,6 +61,8 @@ class Turn:
     messages: tuple[Message, ...]
     tools: tuple[ToolSpec, ...] = ()
     tools_allowed: bool = True
+    answer_schema: Mapping[str, Any] | None = None
+    detail: Detail = "auto"
     cap_usd: Decimal | None = None
     again: bool = False
     """Whether an earlier attempt at the generation may have taken it."""
@@ -68,7 +78,7 @@ class Turns:
 
     async def complete(self, turn: Turn) -> Json:
         """`{"reply": ...}` or `{"problem": ...}`, as plain JSON; the same again when asked again after a crash."""
-        intent = self._intent(turn)
+        intent = await self._intent(turn)
         if admitted := self._parts.lanes.free(intent.lane) and not turn.again:
             self._parts.line.expect(f"{turn.step_id}.1")
 
@@ -111,8 +121,10 @@ class Turns:
         too_often = {**LOST, "message": "This model turn was lost in a crash too often."}
         return turn.step_id, False, {"problem": too_often}
 
-    def _intent(self, turn: Turn) -> Intent:
+    async def _intent(self, turn: Turn) -> Intent:
         text = canonical_json([message.model_dump() for message in turn.messages])
+        ids = media_ids(turn)
+        shown = await self._parts.records.left(turn.owner, ids) if ids else []
         return Intent(
             id="",
             generation_id=turn.generation_id,
@@ -124,8 +136,20 @@ class Turns:
             modality="chat",
             request_digest=hashlib.sha256(text.encode()).hexdigest(),
             request=None,
-            estimate_usd=estimate(self._parts.registry.catalogue.get(turn.model), turn),
+            estimate_usd=estimate(self._row(turn.vendor, turn.model), turn, shown),
         )
+
+    def _row(self, vendor: str, model: str) -> Model | None:
+        """The catalogue's row of a model; None for a name only the server at OPENAI_BASE_URL knows."""
+        return self._parts.registry.catalogue.get(f"{vendor}/{model}") or self._parts.registry.catalogue.get(model)
+
+    async def image_tokens(self, owner: str, ids: Sequence[str], vendor: str, model: str, detail: Detail) -> int | None:
+        """What the pictures among these assets will cost in tokens; None where there is none, or the rule is not known.
+        Raises NotFound."""
+        row = self._row(vendor, model)
+        pictures = [asset for asset in await self._parts.records.some(owner, ids) if asset["type"] == "image"]
+        counts = [tokens_of(row, asset, detail) for asset in pictures] if row is not None else []
+        return sum(filter(None, counts)) if counts and None not in counts else None
 
     async def _call(self, turn: Turn, lane: str, call_id: str, admitted: bool) -> Json:
         async def refused(error: ProviderError) -> Json:
@@ -142,17 +166,21 @@ class Turns:
 
     async def _send(self, turn: Turn, call_id: str) -> Json:
         parts = self._parts
-        row = parts.registry.catalogue.get(turn.model)
-        request = ChatRequest(
-            model=row.wire_id if row else turn.model,
-            messages=turn.messages,
-            tools=turn.tools,
-            tools_allowed=turn.tools_allowed,
-            media=await self._images(turn),
-        )
-        reply = await parts.registry.family(turn.vendor).complete(request)
+        row = self._row(turn.vendor, turn.model)
+        async with AsyncExitStack() as files:
+            messages, media = await self._shown(turn, row, files)
+            request = ChatRequest(
+                model=row.wire_id if row else turn.model,
+                messages=messages,
+                tools=turn.tools,
+                tools_allowed=turn.tools_allowed,
+                media=media,
+                answer_schema=turn.answer_schema,
+                detail=turn.detail,
+            )
+            reply = await parts.registry.family(turn.vendor).complete(request)
         result = {"reply": reply.model_dump(mode="json")}
-        usage = reply.usage.model_dump() if reply.usage else None
+        usage = reply.usage.model_dump(mode="json") if reply.usage else None
         source = "usage" if reply.cost_usd is not None else None
 
         def settling(connection: sa.Connection) -> None:
@@ -176,19 +204,60 @@ class Turns:
         await self._parts.events.record(turn.generation_id, closing, insist=f"the end of the call {call_id}")
         return outcome
 
-    async def _images(self, turn: Turn) -> dict[str, Media]:
-        """The pictures the model is to see, scaled down."""
-        ids = [media_id for message in turn.messages for media_id in message.media_ids]
-        rows = await self._parts.records.some(turn.owner, sorted(set(ids))) if ids else []
-        seen: dict[str, Media] = {}
-        for row in rows:
-            async with self._parts.store.local(row["id"]) as path:
-                seen[row["id"]] = Media("image/jpeg", await self._parts.store.off_loop(fitted, path, SEEN_SIDE))
-        return seen
+    async def _shown(
+        self, turn: Turn, row: Model | None, files: AsyncExitStack
+    ) -> tuple[tuple[Message, ...], dict[str, Media]]:
+        """The messages and what they show: pictures scaled down to what the question needs, films and PDFs as files on
+        the disk until the turn is over, and texts as a part of the message."""
+        ids = sorted(set(media_ids(turn)))
+        rows = await self._parts.records.some(turn.owner, ids) if ids else []
+        media: dict[str, Media] = {}
+        texts: dict[str, str] = {}
+        for asset in rows:
+            path = await files.enter_async_context(self._parts.store.local(asset["id"]))
+            if asset["type"] == "image":
+                side = max(sent_size(row, *size_of(asset), turn.detail)) if row else SEEN_SIDE[turn.detail]
+                side = min(side, SEEN_SIDE[turn.detail])
+                media[asset["id"]] = Media("image/jpeg", await self._parts.store.off_loop(fitted, path, side))
+            elif asset["media_type"].startswith("text/"):
+                texts[asset["id"]] = await self._parts.store.off_loop(path.read_text, "utf-8")
+            else:
+                media[asset["id"]] = Media(asset["media_type"], path=path)
+        return tuple(worded(message, texts) for message in turn.messages), media
 
 
-def estimate(model: Model | None, turn: Turn) -> Decimal | None:
-    """USD to reserve for a turn: a token for three characters in, 2,000 tokens out; None without a price."""
+def media_ids(turn: Turn) -> list[str]:
+    """Everything the messages show."""
+    return [media_id for message in turn.messages for media_id in message.media_ids]
+
+
+def worded(message: Message, texts: Mapping[str, str]) -> Message:
+    """A message with the texts among what it shows written out."""
+    if not texts or not set(message.media_ids) & set(texts):
+        return message
+    written = [texts[media_id] for media_id in message.media_ids if media_id in texts]
+    shown = tuple(media_id for media_id in message.media_ids if media_id not in texts)
+    return message.model_copy(update={"content": "\n\n".join((message.content, *written)), "media_ids": shown})
+
+
+def size_of(asset: Mapping[str, Any]) -> tuple[int, int]:
+    """Pixels of a picture as it is shown: never more than the largest side that is sent."""
+    width, height = asset["width"] or 1024, asset["height"] or 1024
+    return int(width), int(height)
+
+
+def tokens_of(row: Model | None, asset: Mapping[str, Any], detail: Detail) -> int | None:
+    """The tokens of one asset in a question, as it is sent; None where the model's rule is not known."""
+    if asset["type"] != "image" or row is None:
+        return None
+    width, height = sent_size(row, *size_of(asset), detail)
+    scale = min(1.0, SEEN_SIDE[detail] / max(width, height))
+    return image_tokens(row, max(1, round(width * scale)), max(1, round(height * scale)), detail)
+
+
+def estimate(model: Model | None, turn: Turn, shown: Sequence[Mapping[str, Any]] = ()) -> Decimal | None:
+    """USD to reserve for a turn: a token for three characters in, what is shown by the model's own rule where that is
+    known, 2,000 tokens out; None without a price."""
     prices = {price.unit: price.usd for price in model.price} if model else {}
     if model is not None and "free" in model.capabilities:
         return Decimal(0)
@@ -196,7 +265,17 @@ def estimate(model: Model | None, turn: Turn) -> Decimal | None:
         return None
     characters = sum(len(message.content) for message in turn.messages)
     characters += sum(len(canonical_json(tool.parameters)) + len(tool.description) for tool in turn.tools)
-    pictures = sum(len(message.media_ids) for message in turn.messages)
-    tokens_in = characters // 3 + pictures * TOKENS_OF_A_PICTURE
+    tokens_in = Decimal(characters // 3)
+    for asset in shown:
+        tokens_in += tokens_of(model, asset, turn.detail) or usual_tokens(asset)
     total = tokens_in * prices["1M_input_tokens"] + RESERVED_OUTPUT_TOKENS * prices["1M_output_tokens"]
     return round_up(total / 1_000_000)
+
+
+def usual_tokens(asset: Mapping[str, Any]) -> Decimal:
+    """A guess on the safe side where no rule is known."""
+    if asset["type"] in TOKENS_PER_S:
+        return Decimal(str(asset["duration_s"] or 60)) * TOKENS_PER_S[asset["type"]]
+    if asset["media_type"].startswith("text/"):
+        return Decimal(asset["bytes"]) / 3
+    return Decimal(TOKENS_OF_A_PICTURE if asset["type"] == "image" else TOKENS_OF_A_DOCUMENT)

@@ -22,7 +22,8 @@ from app.agent import loop
 from app.agent.history import Answer
 from app.db import generations, now
 from app.errors import AppError
-from app.tools.base import InvalidArguments
+from app.ids import born
+from app.tools.base import ToolFailed
 from app.writer import first_line
 from providers.errors import ProviderError
 from providers.types import ChatReply, Message, ToolCall
@@ -56,20 +57,26 @@ class Workflows(DBOSConfiguredInstance):
         self.most_calls = parts.settings.max_calls_per_turn
         self.works = Works(parts)
         self.journal = Journal(parts.db, parts.events, parts.executor)
+        self._spans = parts.metrics.spans
 
     @DBOS.workflow(name="generate")
     async def generate(self, generation_id: str) -> None:
         """One generation, from its row to its end."""
         with self._parts.gate.working(generation_id) as mine:
             if mine:
-                await self._generate(generation_id)
+                with self._spans.generation(generation_id):
+                    await self._generate(generation_id)
 
     async def _generate(self, generation_id: str) -> None:
         try:
             begun = await self._begin(generation_id)
             if begun is None:
                 return  # it has ended, or another process works on it
-            frame, start = begun
+            frame, start, tool = begun
+            self._spans.begun(*frame.agent, start.prompt, again=frame.again)
+            if tool is not None:
+                await self._call_alone(frame, tool)
+                return
             stop = await loop.run(start, Effects(self, frame))
             await self._finish(generation_id, stop)
         except Deposed as error:
@@ -83,7 +90,7 @@ class Workflows(DBOSConfiguredInstance):
             log.exception("generation %s failed for an unforeseen reason", generation_id)
             await self.fail(generation_id, problem_of(error))
 
-    async def _begin(self, generation_id: str) -> tuple[Frame, loop.Brief] | None:
+    async def _begin(self, generation_id: str) -> tuple[Frame, loop.Brief, Json | None] | None:
         """Take the generation on, with what the whole run relies on: the planner, the pins, the cap, the words it
         starts from. All of that is fixed the first time."""
         row = await self._parts.db.row(sa.select(generations).where(generations.c.id == generation_id))
@@ -101,15 +108,22 @@ class Workflows(DBOSConfiguredInstance):
             return attempt
 
         attempt = await self._parts.db.write(beginning)
-        return None if attempt is None else (read_frame(fixed["frame"], attempt > 1), read_brief(fixed["brief"]))
+        if attempt is None:
+            return None
+        return read_frame(fixed["frame"], attempt > 1), read_brief(fixed["brief"]), row["request"].get("tool")
 
     async def _frame(self, row: Mapping[str, Any]) -> tuple[Json, Sequence[str]]:
         request, settings = row["request"], self._parts.settings
+        wanted = request["models"].get("chat") or self._parts.agent_model()
         try:
-            wanted = request["models"].get("chat") or self._parts.agent_model()
             vendor, model, warnings = self._parts.planner(wanted)
+        except ProviderError as error:
+            if request.get("tool") is None:
+                raise StepFailed(problem_of(error)) from error
+            vendor, model, warnings = "", "", ()  # a tool that is called alone needs no planner
+        try:
             start = await brief(self._parts, row)
-        except (ProviderError, AppError) as error:
+        except (ProviderError, AppError, ToolFailed) as error:
             raise StepFailed(problem_of(error)) from error
         cap = request["max_cost_usd"] if request["max_cost_usd"] is not None else settings.max_cost_usd
         frame = {
@@ -119,8 +133,17 @@ class Workflows(DBOSConfiguredInstance):
             "pins": request["models"],
             "cap_usd": None if cap is None else str(cap),
             "reuse": request.get("reuse", False),
+            "stream": request.get("stream", False),
         }
         return {"brief": start, "frame": frame}, warnings
+
+    async def _call_alone(self, frame: Frame, tool: Json) -> None:
+        """The one call there is, without a planner: it fails, and the generation with it."""
+        call = ToolCall(id="call_1", name=tool["name"], arguments=json.dumps(tool["arguments"]))
+        answer = await self.call_tool(frame, 1, 1, call)
+        if "problem" in answer:
+            raise StepFailed(answer["problem"])
+        await self._end(frame.generation_id, "completed", "answered", response=answer.get("words"))
 
     async def _finish(self, generation_id: str, stop: loop.Stop) -> None:
         made = await self._made(generation_id) if stop.explanation else []
@@ -163,11 +186,14 @@ class Workflows(DBOSConfiguredInstance):
                 self._parts.budgets.release_waiting(connection, generation_id)
                 name: Any = f"generation.{status}"
                 events.add(connection, generation_id, name, "end", values)
-            return changed
+            spent = self._parts.budgets.spent(connection, generation_id) if self._spans.on else None
+            return changed, spent
 
-        if (created := await events.record(generation_id, ending, ends=True)) is not None:
+        created, spent = await events.record(generation_id, ending, ends=True)
+        if created is not None:
             self._parts.metrics.generation_seconds.observe((ended - created).total_seconds())
             self._parts.metrics.generations.labels(status, stop_reason).inc()
+            self._spans.ended(values, spent)
 
     # ---- the loop's effects ----
 
@@ -188,10 +214,19 @@ class Workflows(DBOSConfiguredInstance):
             opening=lambda connection: journal.open_turn(connection, frame, turn),
             closing=lambda connection, outcome: journal.close_turn(connection, frame, turn, outcome),
         )
-        return await Turns(parts).complete(request)
+        with self._spans.turn(turn):
+            outcome: Json = self._spans.came_to(await Turns(parts).complete(request))
+        if turn == 1 and not frame.again:
+            parts.metrics.first_event(born(frame.generation_id))
+        return outcome
 
     async def call_tool(self, frame: Frame, turn: int, position: int, call: ToolCall) -> Json:
         """One tool call: its answer for the planner, whatever happened."""
+        with self._spans.tool(call, step_id(frame.generation_id, turn, position)):
+            answer: Json = self._spans.came_to(await self._call_tool(frame, turn, position, call))
+            return answer
+
+    async def _call_tool(self, frame: Frame, turn: int, position: int, call: ToolCall) -> Json:
         journal, step = self.journal, step_id(frame.generation_id, turn, position)
         if (answer := await journal.open_tool(frame, turn, position, call)) is not None:
             return answer
@@ -203,13 +238,10 @@ class Workflows(DBOSConfiguredInstance):
             raise
         except StepFailed as failure:
             return await journal.tool_failed(frame, step, call, failure.problem)
-        except InvalidArguments as error:
-            problem = {"code": "invalid_arguments", "message": str(error)}
-            return await journal.tool_failed(frame, step, call, problem)
         except Exception as error:
             if waits(error):
                 raise
-            if not isinstance(error, ProviderError | AppError):
+            if not isinstance(error, ProviderError | AppError | ToolFailed):
                 log.exception("tool %s failed for an unforeseen reason", call.name)
             return await journal.tool_failed(frame, step, call, problem_of(error))
         return await journal.tool_completed(frame, step, call, result)

@@ -19,9 +19,10 @@ import sqlalchemy as sa
 from app.accounts.budgets import Intent, Row, canonical_json
 from app.db import assets, calls, generations, now
 from app.errors import AppError
-from providers.catalogue import Model, media_price, round_up
+from providers.catalogue import Model
 from providers.errors import ProviderError
 from providers.http import patiently
+from providers.prices import media_price, round_up
 from providers.types import Done, Media, MediaRequest, input_ids, media_request
 
 from .claims import check
@@ -77,6 +78,12 @@ class Works:
     async def make(self, frame: Frame, step_id: str, call_id: str, order: Order) -> Json:
         """Hire the vendor and keep what it makes: `{"assets": [...], "warnings": [...]}` or `{"problem": ...}`; and the
         same again, without hiring it again, when asked again after a crash."""
+        spans = self._parts.metrics.spans
+        with spans.work(call_id, order.request):
+            outcome: Json = spans.came_to(await self._make(frame, step_id, call_id, order))
+            return outcome
+
+    async def _make(self, frame: Frame, step_id: str, call_id: str, order: Order) -> Json:
         try:
             model = self._endings.model(order.request.model)
             intent = await self._intent(frame, step_id, call_id, order, model)
@@ -139,7 +146,7 @@ class Works:
         for row in connection.execute(query).mappings().all():
             made = len(row["result"].get("assets", ()))
             count = sa.select(sa.func.count()).select_from(assets).where(assets.c.call_id == row["id"])
-            if made and connection.execute(count).scalar_one() == made:
+            if (made or "transcript" in row["result"]) and connection.execute(count).scalar_one() == made:
                 return str(row["id"])
         return None
 
@@ -147,7 +154,7 @@ class Works:
         frozen = order.request.model_dump(mode="json")
         estimate = media_price(model, order.request)
         inputs = {asset_id: await self._sha256(asset_id) for asset_id in input_ids(order.request)}
-        same = canonical_json([model.name, {**frozen, "model": ""}, inputs])
+        same = canonical_json([model.name, {**frozen, "model": "", "stream": False}, inputs])
         for asset_id, digest in inputs.items():  # the same bytes are the same input, whatever their id
             same = same.replace(asset_id, digest)
         return Intent(

@@ -11,18 +11,22 @@ import datetime as dt
 import json
 import math
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from functools import partial
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from providers.catalogue import Catalogue, needs_of
-from providers.types import MediaRequest, Modality, ToolSpec
+from providers.types import EditRequest, ImageRequest, MediaRequest, Modality, ToolSpec
+
+from .context import Context, Prepared
+from .schemas import plain_schema
 
 NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 MAX_DEPTH = 20
+INPUT_NAMES = ("image", "mask", "reference_images", "images", "video", "audio", "document")
 
 
 class Arguments(BaseModel):
@@ -32,52 +36,35 @@ class Arguments(BaseModel):
 
 
 A = TypeVar("A", bound=Arguments)
-Prepared = tuple[MediaRequest, tuple[str, ...]]
-"""A media request with its model chosen, and what has to be said about the choice."""
+Ref = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+"""An input: the id of an asset, or an https address."""
 
 
-class InvalidArguments(Exception):
+class ToolFailed(Exception):
+    """The tool could not do it; the message says why, for the planner and for the user."""
+
+    code = "tool_failed"
+
+
+class InvalidArguments(ToolFailed):
     """The planner's arguments cannot be used; the message says what to mend."""
 
-
-@dataclass(frozen=True)
-class Made:
-    """What came of a media request: one entry of facts per asset (id, type, size ...), and warnings."""
-
-    assets: tuple[Mapping[str, Any], ...]
-    warnings: tuple[str, ...] = ()
+    code = "invalid_arguments"
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a tool gives back: facts for the planner (plain JSON values), the assets made, pictures it must see."""
+    """What a tool gives back: facts for the planner (plain JSON values), the assets made, pictures it must see.
+
+    `details` is the whole result for the caller, where the planner is told only what it needs; `words` is what a caller
+    who asked for this tool alone reads first.
+    """
 
     facts: Mapping[str, Any]
     asset_ids: tuple[str, ...] = ()
     image_ids: tuple[str, ...] = ()
-
-
-class Context(Protocol):
-    """Every effect a tool may have. All of them raise ProviderError or AppError with a sentence fit for the planner."""
-
-    @property
-    def catalogue(self) -> Catalogue:
-        """What is available here and now."""
-
-    def pinned(self, modality: Modality) -> str | None:
-        """The model the request insists on for this modality, if any."""
-
-    async def write(self, instructions: str, text: str) -> str:
-        """Have the enhancer model rewrite a text."""
-
-    async def make(self, prepare: Callable[[], Awaitable[Prepared]]) -> Made:
-        """Hire the vendor of the request's model, wait, and keep what it made.
-
-        `prepare` chooses it. It is not asked when the call was begun before a crash: then what was chosen holds.
-        """
-
-    async def asset_type(self, asset_id: str) -> str:
-        """The type (image, video, ...) of an asset of this owner. Raises NotFound."""
+    details: Mapping[str, Any] | None = None
+    words: str | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +114,15 @@ class Tool(Generic[A]):
             )
             raise InvalidArguments(f"The arguments of {self.name} are not valid: {wrong}.") from error
 
+    def inputs(self, arguments: A) -> list[tuple[str, str]]:
+        """The asset ids and addresses among the arguments, each behind its place: `image`, `reference_images.0`."""
+        found: list[tuple[str, str]] = []
+        for name in INPUT_NAMES:
+            given = getattr(arguments, name, None) or ()
+            many = [(f"{name}.{position}", ref) for position, ref in enumerate(given)]
+            found += [(name, given)] if isinstance(given, str) else many
+        return found
+
     async def run(self, arguments: A, context: Context) -> Result:
         """Do the work."""
         raise NotImplementedError
@@ -152,16 +148,34 @@ class Maker(Tool[A]):
 
     async def run(self, arguments: A, context: Context) -> Result:
         """Choose a model that can do it (a pinned one before the planner's), and have it made."""
-
-        async def prepare() -> Prepared:
-            request = await self.request(arguments, context)
-            wanted = context.pinned(self.modality) or getattr(arguments, "provider", None)
-            chosen = context.catalogue.choose(self.modality, wanted, needs_of(request))
-            return request.model_copy(update={"model": chosen.model.name}), chosen.warnings
-
-        made = await context.make(prepare)
+        counts = await self._counts(arguments, context)
+        made = await context.make(
+            *(partial(self.prepare, arguments, context, count, sum(counts[:part])) for part, count in enumerate(counts))
+        )
         ids = tuple(str(asset["id"]) for asset in made.assets)
         return Result({"assets": made.assets, "warnings": made.warnings}, ids)
+
+    async def prepare(self, arguments: A, context: Context, count: int = 1, before: int = 0) -> Prepared:
+        """The request with its model, for `count` of the works after the first `before` of them."""
+        request = await self.request(arguments, context)
+        wanted = context.pinned(self.modality) or getattr(arguments, "provider", None)
+        chosen = context.catalogue.choose(self.modality, wanted, needs_of(request))
+        update: dict[str, Any] = {"model": chosen.model.name}
+        if isinstance(request, ImageRequest | EditRequest):
+            seed = None if request.seed is None else request.seed + before  # else all parts show the same picture
+            update |= {"n": count, "seed": seed}
+        return request.model_copy(update=update), chosen.warnings
+
+    async def _counts(self, arguments: A, context: Context) -> list[int]:
+        """How many works each call is for: a model that makes fewer at once is called several times."""
+        wanted = int(getattr(arguments, "n", 1))
+        if wanted == 1:
+            return [1]
+        begun = await context.begun()
+        name = begun.model if begun is not None else (await self.prepare(arguments, context))[0].model
+        model = context.catalogue.get(name)
+        most = int(model.limits.get("max_images_out", 1)) if model is not None else 1
+        return [min(most, wanted - done) for done in range(0, wanted, most)]
 
 
 @dataclass(frozen=True)
@@ -210,11 +224,11 @@ def read_object(text: str) -> dict[str, Any]:
         raise InvalidArguments("The arguments hold more than one JSON value; make one call for each object.")
     if not isinstance(value, dict):
         raise InvalidArguments("The arguments must be one JSON object.")
-    _check_plain(value)
+    check_plain(value)
     return value
 
 
-def _check_plain(value: Any, depth: int = 0) -> None:
+def check_plain(value: Any, depth: int = 0) -> None:
     """Refuse what JSON can say and databases, vendors or clients cannot take, as the arguments are shown to all."""
     if depth > MAX_DEPTH:
         raise InvalidArguments(f"The arguments are nested more than {MAX_DEPTH} levels deep.")
@@ -225,28 +239,4 @@ def _check_plain(value: Any, depth: int = 0) -> None:
     if isinstance(value, dict):
         value = [*value, *value.values()]
     for item in value if isinstance(value, list) else ():
-        _check_plain(item, depth + 1)
-
-
-@cache
-def plain_schema(arguments: type[BaseModel]) -> dict[str, Any]:
-    """The JSON schema of an argument model, without the titles and `anyOf null` that small models stumble on.
-
-    Made once for each model (it takes milliseconds), so callers copy what they change.
-    """
-    schema = arguments.model_json_schema()
-    properties = {}
-    for name, value in schema.get("properties", {}).items():
-        field_schema = {key: item for key, item in value.items() if key != "title"}
-        kinds = [kind for kind in field_schema.pop("anyOf", ()) if kind.get("type") != "null"]
-        if len(kinds) == 1:
-            field_schema = {**kinds[0], **field_schema}
-        if field_schema.get("default", ...) is None:
-            del field_schema["default"]
-        properties[name] = field_schema
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": schema.get("required", []),
-        "additionalProperties": False,
-    }
+        check_plain(item, depth + 1)

@@ -12,7 +12,8 @@ from prompts import render
 from providers.catalogue import Catalogue, Model
 from providers.types import Modality
 
-from .base import Arguments, Choice, Context, Result, Tool
+from .base import Arguments, Choice, Result, Tool
+from .context import Context
 
 NEEDS: Mapping[Modality, str] = {"image": "text_to_image", "video": "text_to_video", "speech": "tts"}
 WORD_LIMITS = {"image": 200, "video": 150}

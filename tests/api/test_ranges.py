@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from app.api import assets, errors, generations
-from app.api.assets import EXTENSIONS, byte_range, disposition, matches, plain_name
+from app.api.answers import preference
+from app.api.assets import EXTENSIONS, byte_range, disposition, matches
 from app.api.errors import path_of
-from app.api.generations import preference
-from app.assets.probe import CONTAINERS, PICTURES
+from app.assets.probe import PICTURES
+from app.assets.records import plain_name
 from app.generations.parts import Parts
 from app.generations.service import Service
+from providers.media_types import CONTAINERS
 from tests.doubles import add_generation, asset_row, open_parts
 
 pytestmark = pytest.mark.anyio

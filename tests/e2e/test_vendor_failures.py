@@ -319,7 +319,7 @@ def test_calls_side_by_side_cannot_pass_the_cap_together(stage: Stage) -> None:
 
 def test_a_run_that_cannot_pay_its_next_turn_ends_with_what_it_has(stage: Stage) -> None:
     stage.script(turn(call("generate_speech", text="Good mornings start here.")))
-    made = stage.made(max_cost_usd="0.03")
+    made = stage.made(max_cost_usd="0.04")
     assert (made["status"], made["stop_reason"], types_of(made)) == ("completed", "budget", ["speech"])
     assert "max_cost_usd" in made["response"]
     assert stage.submits("openai.chat") == 1
@@ -344,7 +344,8 @@ def test_a_tool_without_a_key_is_not_shown_to_the_model(stage_with: Callable[...
     stage = stage_with(RUNWAYML_API_SECRET="", REPLICATE_API_TOKEN="")
     stage.made()
     tools = {tool["function"]["name"]: tool["function"]["parameters"] for tool in stage.chats()[0]["tools"]}
-    assert set(tools) == {"enhance_prompt", "generate_image", "generate_speech"}
+    assert {"generate_image", "generate_speech"} <= set(tools)
+    assert not {"generate_video", "analyze_video"} & set(tools)
     providers = tools["generate_image"]["properties"]["provider"]["enum"]
     assert providers
     assert all(name.startswith("gpt-image") for name in providers)

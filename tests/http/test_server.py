@@ -60,7 +60,7 @@ def test_a_server_that_lives_says_so(server):
 def test_a_server_that_can_work_says_with_what(server):
     reply = server.get("/ready")
     assert (reply.status, reply.body["status"], reply.body["agent_model"]) == (200, "ready", "offline-planner")
-    assert reply.body["tools"] == ["enhance_prompt", "generate_image", "generate_video", "generate_speech"]
+    assert {"generate_image", "edit_image", "analyze_video", "transcribe_audio"} <= set(reply.body["tools"])
 
 
 def test_a_server_whose_planner_has_no_key_is_not_ready(keyless):
@@ -109,7 +109,7 @@ def test_numbers_come_in_the_text_format(server):
 def test_the_catalogue_tells_what_works_here(server):
     here = server.get("/models?available=true")
     assert {model["vendor"] for model in here.body["data"]} == {"offline"}
-    assert {model["modality"] for model in here.body["data"]} == {"chat", "image", "video", "speech"}
+    assert {model["modality"] for model in here.body["data"]} == {"chat", "image", "video", "speech", "transcription"}
     assert {model["reason"] for model in here.body["data"]} == {None}
 
 
@@ -156,6 +156,11 @@ def test_the_catalogue_tells_what_ends(server):
     assert (ending["status"] in ("deprecated", "retired"), ending["shutdown"]) == (True, "2027-01-14")
     assert "gpt-6-luna" in ending["successor"]
     assert models["offline/offline-planner"]["retires_soon"] is False
+
+
+def test_the_catalogue_tells_bounds_as_numbers(server):
+    speech = next(row for row in server.get("/models?modality=speech").body["data"] if row["vendor"] == "openai")
+    assert speech["limits"]["speed_min"] == 0.25
 
 
 def test_a_model_that_ends_soon_is_warned_of_where_it_could_be_used(keyless):

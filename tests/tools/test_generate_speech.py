@@ -6,7 +6,7 @@ from app.tools.base import InvalidArguments
 from app.tools.generate_speech import GenerateSpeech
 from providers.errors import NotOffered
 from providers.types import SpeechRequest
-from tests.doubles import Recorder
+from tests.doubles import Recorder, catalogue
 
 pytestmark = pytest.mark.anyio
 
@@ -40,9 +40,13 @@ async def test_voices_are_those_clients_know(voice):
     assert (await requested(f'{{"text": "Hi.", "voice": "{voice}"}}', Recorder())).voice == voice
 
 
-def test_unknown_voice_is_answered_with_the_voices():
-    with pytest.raises(InvalidArguments, match="voice: Input should be 'alloy', 'echo', 'fable', 'onyx', 'nova' or"):
-        GenerateSpeech().parse('{"text": "Hi.", "voice": "bob"}')
+def test_planner_is_shown_the_voices_every_model_has():
+    voice = GenerateSpeech().spec(catalogue("openai")).parameters["properties"]["voice"]
+    assert voice["enum"] == ["alloy", "echo", "fable", "onyx", "nova", "shimmer"]
+
+
+async def test_voice_of_a_models_own_reaches_the_request():
+    assert (await requested('{"text": "Hi.", "voice": "marin"}', Recorder())).voice == "marin"
 
 
 @pytest.mark.parametrize("speed", ["0.1", "5", "Infinity"])

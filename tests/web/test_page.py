@@ -12,28 +12,10 @@ from playwright.sync_api import Locator, Page, expect
 from tests.fake_vendors import FakeVendors
 from tests.server import Server
 from tests.web.conftest import OFFLINE
+from tests.web.studio import PNG, ask, ended
 
 POST = "A post about a harbour: an image, a 2 second clip and a narration"
-PNG = bytes.fromhex(
-    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c636060600000000400"
-    "01f61738550000000049454e44ae426082"
-)
-
 Scheme = Literal["light", "dark"]
-
-expect.set_options(timeout=60_000)
-
-
-def ask(page: Page, server: Server, prompt: str) -> None:
-    """Open the page and send a prompt."""
-    page.goto(server.url)
-    page.get_by_label("What shall we make?").fill(prompt)
-    page.keyboard.press("Control+Enter")
-
-
-def ended(page: Page) -> Locator:
-    """The line with the cost, which stands there once a generation has ended."""
-    return page.locator("#cost")
 
 
 def clip(page: Page) -> Locator:
@@ -127,6 +109,8 @@ def test_the_keyboard_alone_is_enough(page: Page, server: Server) -> None:
     page.keyboard.type("A narration about the tide")
     page.keyboard.press("Tab")
     expect(page.locator("#files")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Link")).to_be_focused()
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(ended(page)).to_be_visible()

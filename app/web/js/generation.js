@@ -3,9 +3,11 @@
 import { ask } from "./api.js";
 import { say } from "./dom.js";
 import { follow } from "./events.js";
+import { clearFindings, findsOut, showFindings } from "./findings.js";
 import { atWork, clearSteps, showStep, stepOf } from "./progress.js";
 import { clearResults, showAssets, showResults } from "./results.js";
-import { ended, telling } from "./wording.js";
+import { clearThread, showThread } from "./thread.js";
+import { ended, telling, titleOf } from "./wording.js";
 
 const card = document.querySelector("#generation");
 const prompt = document.querySelector("#generation-prompt");
@@ -28,10 +30,10 @@ async function open() {
     stopFollowing();
   };
 
-  // Only the assets: what is told of the steps may be older than the events that came meanwhile.
-  async function fetchAssets() {
+  // Not how far the steps are: what is told of that may be older than the events that came meanwhile.
+  async function fetchMade() {
     const generation = await ask(`generations/${id}`);
-    if (shown) showAssets(generation.assets);
+    if (shown) showMade(generation);
   }
 
   function take(name, data) {
@@ -39,7 +41,8 @@ async function open() {
     if (step) showStep(step);
     const told = telling(name, data, atWork());
     if (told) status.textContent = told;
-    if (name === "asset.created") fetchAssets().catch(() => {}); // the end brings them all the same
+    const made = name === "asset.created" || (name === "tool.completed" && findsOut(data.name));
+    if (made) fetchMade().catch(() => {}); // the end brings it all the same
     if (ended(data.status)) show(data);
   }
 
@@ -52,6 +55,7 @@ async function open() {
     const generation = await ask(`generations/${id}`);
     if (!shown) return;
     show(generation);
+    showThread(generation, () => shown);
     if (!ended(generation.status)) stopFollowing = follow(id, take, connection);
   } catch (error) {
     if (shown) say(problem, error.message);
@@ -61,6 +65,8 @@ async function open() {
 function clear() {
   clearSteps();
   clearResults();
+  clearFindings();
+  clearThread();
   say(problem, null);
   prompt.textContent = status.textContent = "";
   cancel.hidden = true;
@@ -68,9 +74,9 @@ function clear() {
 
 function show(generation) {
   const over = ended(generation.status);
-  prompt.textContent = generation.prompt;
+  prompt.textContent = titleOf(generation);
   for (const step of generation.steps.filter((step) => step.kind === "tool")) showStep(step);
-  showAssets(generation.assets);
+  showMade(generation);
   cancel.hidden = over;
   if (!over) {
     status.textContent = telling("generation.created", generation);
@@ -80,6 +86,11 @@ function show(generation) {
   say(problem, generation.error?.message);
   showResults(generation);
   document.dispatchEvent(new Event("generation:ended"));
+}
+
+function showMade(generation) {
+  showAssets(generation);
+  showFindings(generation);
 }
 
 /* A generation opened from elsewhere on the page comes into sight. */

@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { make } from "./dom.js";
-import { when } from "./wording.js";
+import { titleOf, when } from "./wording.js";
 
 const nav = document.querySelector("#history");
 const list = nav.querySelector("ol");
@@ -19,7 +19,7 @@ async function load() {
 
 function link(generation) {
   const state = generation.status === "completed" ? "" : ` · ${generation.status}`;
-  const title = make("span", { class: "title" }, generation.prompt);
+  const title = make("span", { class: "title" }, titleOf(generation));
   return make("a", { href: `#${generation.id}` }, title, make("small", {}, when(generation.created_at) + state));
 }
 

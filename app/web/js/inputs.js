@@ -1,33 +1,45 @@
-/* Files to work with: chosen or dropped, uploaded at once, shown as chips until the prompt is sent. */
+/* What to work with: files, addresses and earlier results, shown as chips until the prompt is sent. */
 
 import { post } from "./api.js";
+import { link, measures, nameOf, preview } from "./assets.js";
 import { make, say } from "./dom.js";
 
 const form = document.querySelector("#request");
+const prompt = document.querySelector("#prompt");
 const chooser = document.querySelector("#files");
 const list = document.querySelector("#inputs");
 const problem = document.querySelector("#request-problem");
-const uploads = new Map();
+const inputs = new Map();
 
-/* The assets' ids, once all uploads have arrived. */
-export async function inputIds() {
-  const assets = await Promise.all(uploads.values());
-  return assets.filter(Boolean).map((asset) => asset.id);
+/* Ids and addresses, once all uploads have arrived. */
+export async function inputRefs() {
+  return (await Promise.all(inputs.values())).filter(Boolean);
 }
 
 export function clearInputs() {
-  uploads.clear();
+  inputs.clear();
   list.replaceChildren();
   list.hidden = true;
 }
 
-function attach(file) {
-  const remove = make("button", { type: "button", "aria-label": `Remove ${file.name}` }, "×");
-  const chip = make("li", { "aria-busy": "true" }, file.name, remove);
-  remove.addEventListener("click", () => detach(chip));
-  list.append(chip);
-  list.hidden = false;
-  uploads.set(chip, upload(file, chip));
+export function attachAsset(asset) {
+  if (list.querySelector(`[data-id="${CSS.escape(asset.id)}"]`)) return;
+  const chip = added(nameOf(asset));
+  fill(chip, asset);
+  inputs.set(chip, asset.id);
+}
+
+export function attachAddress(url) {
+  const chip = added(url.replace(/^https:\/\//, ""));
+  chip.prepend(make("span", { class: "kind" }, "Link"));
+  inputs.set(chip, url);
+}
+
+function attachFile(file) {
+  const chip = added(file.name);
+  chip.setAttribute("aria-busy", "true");
+  chip.prepend(make("span", { class: "kind" }, "…"));
+  inputs.set(chip, upload(file, chip));
 }
 
 async function upload(file, chip) {
@@ -36,7 +48,8 @@ async function upload(file, chip) {
   try {
     const asset = await post("files", body);
     chip.removeAttribute("aria-busy");
-    return asset;
+    fill(chip, asset);
+    return asset.id;
   } catch (error) {
     detach(chip);
     say(problem, `${file.name}: ${error.message}`);
@@ -44,20 +57,44 @@ async function upload(file, chip) {
   }
 }
 
-function detach(chip) {
-  uploads.delete(chip);
-  chip.remove();
-  list.hidden = !uploads.size;
+function added(name) {
+  const remove = make("button", { type: "button", "aria-label": `Remove ${name}` }, "×");
+  const chip = make("li", { title: name }, make("span", { class: "name" }, name), remove);
+  remove.addEventListener("click", () => {
+    detach(chip);
+    prompt.focus();
+  });
+  list.append(chip);
+  list.hidden = false;
+  return chip;
 }
 
-chooser.addEventListener("change", () => {
+/* What the server found the file to be. */
+function fill(chip, asset) {
+  chip.dataset.id = asset.id;
+  const name = chip.querySelector(".name");
+  chip.querySelector(".kind")?.remove();
+  chip.prepend(preview(asset));
+  name.replaceChildren(link(asset, name.textContent), make("small", {}, measures(asset)));
+}
+
+function detach(chip) {
+  inputs.delete(chip);
+  chip.remove();
+  list.hidden = !inputs.size;
+}
+
+function attachAll(event, files) {
+  if (!files?.length) return;
+  event.preventDefault();
   say(problem, null);
-  [...chooser.files].forEach(attach);
+  [...files].forEach(attachFile);
+}
+
+chooser.addEventListener("change", (event) => {
+  attachAll(event, chooser.files);
   chooser.value = "";
 });
 form.addEventListener("dragover", (event) => event.preventDefault());
-form.addEventListener("drop", (event) => {
-  if (!event.dataTransfer.files.length) return;
-  event.preventDefault();
-  [...event.dataTransfer.files].forEach(attach);
-});
+form.addEventListener("drop", (event) => attachAll(event, event.dataTransfer.files));
+prompt.addEventListener("paste", (event) => attachAll(event, event.clipboardData.files));

@@ -1,7 +1,7 @@
 /* Each tool call as a row: what it is, how far it is, how it ended. */
 
 import { make } from "./dom.js";
-import { toolName } from "./wording.js";
+import { askedOf, toolName } from "./wording.js";
 
 const list = document.querySelector("#steps");
 const rows = new Map();
@@ -36,7 +36,7 @@ export function showStep(step) {
 
 function added(step) {
   if (!step.name) return null; // progress of a step not heard of yet
-  const asked = step.arguments?.prompt ?? step.arguments?.text ?? "";
+  const asked = askedOf(step.arguments ?? {});
   const row = {
     note: make("span", { class: "note" }),
     why: make("span", { class: "why" }),

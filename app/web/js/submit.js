@@ -1,8 +1,9 @@
 /* Sending the prompt. A request that may have been lost is sent again under its key, so that nothing is made twice. */
 
 import { Refused, Unreachable, post } from "./api.js";
+import { previousId, startAfresh } from "./continuing.js";
 import { say } from "./dom.js";
-import { clearInputs, inputIds } from "./inputs.js";
+import { clearInputs, inputRefs } from "./inputs.js";
 
 const form = document.querySelector("#request");
 const prompt = document.querySelector("#prompt");
@@ -16,7 +17,7 @@ form.addEventListener("submit", async (event) => {
   send.disabled = true;
   say(problem, null);
   try {
-    show(await start({ prompt: prompt.value, inputs: await inputIds() }));
+    show(await start({ prompt: prompt.value, inputs: await inputRefs(), previous_id: previousId() }));
   } catch (error) {
     say(problem, error.message);
   } finally {
@@ -47,6 +48,7 @@ async function start(order) {
 function show(id) {
   form.reset();
   clearInputs();
+  startAfresh();
   location.hash = id;
   document.dispatchEvent(new Event("generation:begun"));
 }
