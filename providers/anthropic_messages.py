@@ -19,6 +19,7 @@ from .anthropic_schemas import enforceable
 from .chat_completions import from_wire
 from .chat_streams import dicts, is_object
 from .errors import MalformedAnswer, NotOffered
+from .media import attached
 from .types import ChatReply, ChatRequest, Media, Message, ToolCall
 
 LABEL = "Anthropic"
@@ -97,9 +98,8 @@ def _blocks(message: Message, media: Mapping[str, Media]) -> list[Json]:
 
 
 def _shown(name: str, media: Mapping[str, Media]) -> Json:
-    if name not in media:
-        raise NotOffered(f"The file {name} is not attached to the request.")
-    kind, file = media[name].media_type, media[name]
+    file = attached(name, media)
+    kind = file.media_type
     if kind in PICTURES:
         return {"type": "image", "source": _base64(kind, file)}
     if kind == PDF:

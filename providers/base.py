@@ -18,7 +18,7 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from .catalogue import Correction, Lane, Model
-from .errors import NotOffered
+from .errors import NotOffered, Unavailable
 from .http import Http
 from .types import ChatReply, ChatRequest, Done, Media, MediaRequest, Output, Pending, Ticket
 
@@ -125,6 +125,18 @@ class Family:
             if model.id == model_id:
                 return model
         raise NotOffered(f"{self.name} has no model {model_id!r}.")
+
+    def row_for(self, request: MediaRequest) -> Model:
+        """The row of the model that a request names, to be sent to. Raises NotOffered when there is none, or when it
+        makes something else, and Unavailable when it is retired."""
+        row = self.row(request.model)
+        if row.modality != request.modality:
+            raise NotOffered(f"{row.id} makes no {request.modality}.")
+        if row.status == "retired":
+            on = f" on {row.shutdown}" if row.shutdown else ""
+            use = f"; use {row.successor}" if row.successor else ""
+            raise Unavailable(f"{row.id} was retired by its vendor{on}{use}.")
+        return row
 
     def voice_for(self, model: Model, voice: str) -> str:
         """What goes on the wire for a voice: the nearest to a canonical one, else one of the vendor's own. Raises

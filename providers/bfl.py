@@ -16,12 +16,13 @@ from urllib.parse import quote
 
 from .base import Family
 from .catalogue import Model, load_lanes, load_models
-from .drawing_limits import attached, check_count, input_pictures
+from .drawing_limits import check_count, input_pictures
 from .edits import as_drawing, check_edit
 from .errors import JobFailed, JobLost, MalformedAnswer, Moderated, NotOffered
 from .http import Http, before_payment
 from .jobs import fraction, job_link, kept_link
 from .masks import png_of, read_mask
+from .media import attached
 from .options import fit_options
 from .shapes import asked_size, fit_size, nearest_ratio, size_warning
 from .types import Done, EditRequest, ImageRequest, Media, MediaRequest, Output, Pending, Ticket
@@ -53,7 +54,7 @@ class BFL(Family):
     async def submit(self, request: MediaRequest, media: Mapping[str, Media]) -> Ticket:
         if not isinstance(request, ImageRequest | EditRequest):
             raise NotOffered(f"bfl draws and edits pictures only, no {request.kind}.")
-        model = self.row(request.model)
+        model = self.row_for(request)
         with before_payment():
             body, warnings = await asyncio.to_thread(body_of, model, request, media)
         url = f"{self.base_url}/v1/{model.wire_id}"

@@ -19,6 +19,7 @@ from .chat_errors import error_inside
 from .chat_parts import Detail, answer_format, media_part
 from .chat_streams import dicts, fold, function_of, is_object, text_of
 from .errors import MalformedAnswer, NotOffered
+from .media import attached
 from .types import ChatReply, ChatRequest, Media, Message, ToolCall, ToolSpec, Usage
 
 # ---- the request -----------------------------------------------------------------------------------------------------
@@ -76,9 +77,7 @@ def _message(message: Message, media: Mapping[str, Media], detail: Detail) -> di
 
 
 def _shown(media_id: str, media: Mapping[str, Media], detail: Detail) -> dict[str, Any]:
-    if media_id not in media:
-        raise NotOffered(f"The file {media_id} is not attached to the request.")
-    return media_part(media_id, media[media_id], detail)
+    return media_part(media_id, attached(media_id, media), detail)
 
 
 def _echo(call: ToolCall) -> dict[str, Any]:

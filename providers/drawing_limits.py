@@ -8,6 +8,7 @@ from typing import Any
 
 from .catalogue import Model
 from .errors import NotOffered
+from .media import attached
 from .types import ImageRequest, Media, VideoRequest
 
 BYTES_PER_MB = 1024**2
@@ -33,13 +34,6 @@ def input_pictures(model: Model, names: Iterable[str], media: Mapping[str, Media
         if most_mb is not None and picture.size > most_mb * BYTES_PER_MB:
             raise NotOffered(f"{model.id} takes pictures of at most {most_mb} MB; {name} has more.")
     return pictures
-
-
-def attached(name: str, media: Mapping[str, Media]) -> Media:
-    """The input of that id. Raises NotOffered when it is not there."""
-    if name not in media:
-        raise NotOffered(f"The file {name} is not attached to the request.")
-    return media[name]
 
 
 def seed_warning(model: Model, request: ImageRequest | VideoRequest) -> tuple[str, ...]:

@@ -25,8 +25,9 @@ from .catalogue import Correction, Model, load_models, load_voices
 from .elevenlabs_errors import LABEL, refusals
 from .elevenlabs_history import History
 from .elevenlabs_transcripts import file_of, form_of, transcript_of
-from .errors import JobLost, MalformedAnswer, NotOffered, Unavailable
+from .errors import JobLost, MalformedAnswer, NotOffered
 from .http import Http, before_payment, json_body
+from .media import attached
 from .media_types import media_type_of
 from .options import fit_options
 from .types import (
@@ -68,11 +69,7 @@ class ElevenLabs(Family):
         """Speak or write down; both are answered at once."""
         if not isinstance(request, SpeechRequest | TranscriptionRequest):
             raise NotOffered(f"{LABEL} does no {request.kind} here.")
-        row = self.row(request.model)
-        if row.modality != request.modality:
-            raise NotOffered(f"{row.id} does no {request.kind}.")
-        if row.status == "retired":
-            raise Unavailable(f"{row.id} was retired by {LABEL} on {row.shutdown}; use {row.successor}.")
+        row = self.row_for(request)
         if isinstance(request, SpeechRequest):
             return await self._speak(row, request)
         return await self._transcribe(row, request, media)
@@ -132,7 +129,7 @@ class ElevenLabs(Family):
     async def _transcribe(self, row: Model, request: TranscriptionRequest, media: Mapping[str, Media]) -> Done:
         with before_payment():
             form, warnings = form_of(row, request)
-            name, sound, media_type = await asyncio.to_thread(file_of, row, media.get(request.audio))
+            name, sound, media_type = await asyncio.to_thread(file_of, row, attached(request.audio, media))
         # Nothing is heard of it until it is done, which takes longer the longer the sound is.
         patience = httpx.Timeout(self.http.limit_s(len(sound)), connect=self.http.timeout.connect)
         with refusals():

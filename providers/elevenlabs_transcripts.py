@@ -69,10 +69,8 @@ def _word(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def file_of(row: Model, sound: Media | None) -> tuple[str, bytes, str]:
+def file_of(row: Model, sound: Media) -> tuple[str, bytes, str]:
     """The sound as a multipart file (blocking: it is read). Raises NotOffered for what is neither sound nor film."""
-    if sound is None:
-        raise NotOffered("The sound to write down is not attached to the request.")
     if not sound.media_type.startswith(("audio/", "video/")):
         raise NotOffered(f"{row.id} listens to sound and film, not to {sound.media_type}.")
     return "sound" + (mimetypes.guess_extension(sound.media_type) or ""), sound.read(), sound.media_type

@@ -31,7 +31,7 @@ import re
 from decimal import Decimal
 
 # The shapes of the vendors' keys: sk-... (OpenAI, Anthropic, Stability), sk_... (ElevenLabs), r8_... (Replicate),
-# key_... (Runway), xai-..., AIza... (Google); each holds a digit. BFL's and fal's are UUIDs, as many harmless things are.
+# key_... (Runway), xai-..., AIza... (Google); each holds a digit. BFL's and fal's are UUIDs, as other things are.
 KEY = re.compile(r"\b(?:(?:sk|r8|key|xai)[-_]|AIza)(?=[\w-]*\d)[\w-]{8,}")
 
 

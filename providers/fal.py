@@ -27,8 +27,8 @@ from .errors import (
     QuotaExhausted,
     Unauthorized,
 )
-from .http import Http, answer_of, before_payment, json_body, status_of
-from .jobs import job_link, kept_link, open_question
+from .http import Http, answer_of, before_payment, json_body, open_question, status_of
+from .jobs import job_link, kept_link
 from .options import fit_options
 from .refusals import detail_of
 from .shapes import asked_size, fit_size, size_warning
@@ -62,7 +62,7 @@ class Fal(Family):
     async def submit(self, request: MediaRequest, media: Mapping[str, Media]) -> Ticket:
         if not isinstance(request, ImageRequest | EditRequest):
             raise NotOffered(f"fal draws and edits pictures only here, no {request.kind}.")
-        model = self.row(request.model)
+        model = self.row_for(request)
         if isinstance(request, EditRequest):
             check_edit(model, request)
             request = as_drawing(request)

@@ -19,8 +19,7 @@ from .catalogue import Correction, Model, load_models, load_voices
 from .chat_completions import call_ids
 from .chat_prices import chat_cost
 from .chat_streams import dicts
-from .drawing_limits import attached
-from .errors import InvalidRequest, MalformedAnswer, NotOffered, Refused, Unavailable
+from .errors import InvalidRequest, MalformedAnswer, Refused
 from .google_answers import LABEL, Json, named_refusal, text
 from .google_chat import chat_body, chat_reply, check_media
 from .google_files import Inputs
@@ -29,6 +28,7 @@ from .google_speech import speech_body, speech_of
 from .google_transcripts import check_sound, transcript_of, transcription_body
 from .google_video import check_inputs, inputs_of, outcome, video_body
 from .http import Http, before_payment
+from .media import attached
 from .types import (
     ChatReply,
     ChatRequest,
@@ -92,11 +92,7 @@ class Google(Family):
 
     async def submit(self, request: MediaRequest, media: Mapping[str, Media]) -> Done | Ticket:
         """Draw, speak or write down, which is answered at once; film, which is a job."""
-        model = self.row(request.model)
-        if model.modality != request.modality:
-            raise NotOffered(f"{model.id} makes no {request.modality}.")
-        if model.status == "retired":
-            raise Unavailable(f"{model.id} was retired by Google; use {model.successor}.")
+        model = self.row_for(request)
         match request:
             case ImageRequest() | EditRequest():
                 return await self._draw(model, request, media)
@@ -108,10 +104,7 @@ class Google(Family):
                 return await self._film(model, request, media)
 
     async def _draw(self, model: Model, request: ImageRequest | EditRequest, media: Mapping[str, Media]) -> Done:
-        drawing = drawing_of(model, request)
-        for name in drawing.references:
-            if not attached(name, media).media_type.startswith("image/"):
-                raise NotOffered(f"{model.id} starts from pictures; {name} is {media[name].media_type}.")
+        drawing = drawing_of(model, request, media)
         inputs = self._inputs()
         with before_payment():
             placed = [await inputs.place(name, media) for name in drawing.references]

@@ -16,6 +16,7 @@ from .chat_streams import is_object
 from .errors import NotOffered
 from .google_answers import LABEL, Json, by_modality, candidate_of, count, mapping, text
 from .google_files import Placed, wire_type
+from .media import attached
 from .types import ChatReply, ChatRequest, Media, Message, ToolCall
 
 UNSIGNED = "skip_thought_signature_validator"
@@ -41,11 +42,10 @@ def check_media(request: ChatRequest, row: Model | None) -> None:
         if message.media_ids and message.role != "user":
             raise NotOffered(f"A model can be shown media in user messages only, not in {message.role} messages.")
         for name in message.media_ids:
-            if name not in request.media:
-                raise NotOffered(f"The file {name} is not attached to the request.")
-            kind = wire_type(name, request.media[name]).partition("/")[0]
+            file = attached(name, request.media)
+            kind = wire_type(name, file).partition("/")[0]
             if row is not None and kind in NEEDS and NEEDS[kind] not in row.capabilities:
-                raise NotOffered(f"{row.id} cannot be shown {_kind(request.media[name])} ({name}).")
+                raise NotOffered(f"{row.id} cannot be shown {_kind(file)} ({name}).")
 
 
 def _kind(media: Media) -> str:

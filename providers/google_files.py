@@ -17,6 +17,7 @@ from .addresses import same_origin
 from .errors import InvalidRequest, MalformedAnswer, NotOffered, Unanswered
 from .google_answers import LABEL, Json, mapping, text
 from .http import Http
+from .media import attached
 from .types import Media
 
 INLINE_BYTES = 16 * 1000 * 1000
@@ -92,9 +93,7 @@ class Inputs:
     async def place(self, name: str, media: Mapping[str, Media]) -> Placed:
         """The input of that id, inside the request while there is room, else uploaded. Raises NotOffered, and what an
         upload raises; nothing of it is paid for."""
-        if name not in media:
-            raise NotOffered(f"The file {name} is not attached to the request.")
-        one = media[name]
+        one = attached(name, media)
         media_type = wire_type(name, one)
         if one.size > self._left:
             return Placed(media_type, uri=await self._upload(one, media_type))

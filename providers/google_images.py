@@ -6,15 +6,17 @@ Facts: google-genai 3.4.0, types.py (ImageConfig). One call makes one picture; i
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from .catalogue import Model
+from .drawing_limits import check_count, input_pictures
 from .edits import as_drawing, check_edit
 from .errors import NotOffered
 from .google_answers import Json, candidate_of, decoded, inline, usage_of
 from .google_files import Placed
 from .options import fit_options
 from .shapes import Size, asked_size, nearest_ratio, size_warning
-from .types import Done, EditRequest, ImageRequest, Output
+from .types import Done, EditRequest, ImageRequest, Media, Output
 
 TIERS = {"512": 512, "1K": 1024, "2K": 2048, "4K": 4096}
 """`imageSize` -> the side of a square of that many pixels."""
@@ -22,16 +24,14 @@ ENOUGH = 0.75
 """Of the side asked for: so 1792x1024 is made at 1K, 1920x1080 at 2K and 3840x2160 at 4K."""
 
 
-def drawing_of(model: Model, request: ImageRequest | EditRequest) -> ImageRequest:
+def drawing_of(model: Model, request: ImageRequest | EditRequest, media: Mapping[str, Media]) -> ImageRequest:
     """The picture to draw, an edit as one from references. Raises NotOffered, before anything is uploaded."""
+    check_count(model, request.n)
     fit_options(model, request.options)
     if isinstance(request, EditRequest):
         check_edit(model, request)
         request = as_drawing(request)
-    if request.n > (most := model.limits.get("max_images_out", 1)):
-        raise NotOffered(f"{model.id} makes at most {most} picture in one call, {request.n} were asked for.")
-    if len(request.references) > (most := model.limits.get("max_images_in", 0)):
-        raise NotOffered(f"{model.id} takes at most {most} pictures, {len(request.references)} were given.")
+    input_pictures(model, request.references, media)
     return request
 
 

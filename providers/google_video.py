@@ -15,6 +15,7 @@ from .chat_streams import dicts
 from .errors import JobFailed, Moderated, NotOffered, ProviderError
 from .google_answers import Json, by_modality, count, decoded, mapping, priced_tokens, text
 from .google_files import Placed
+from .media import attached
 from .options import fit_options
 from .shapes import (
     Size,
@@ -56,11 +57,10 @@ def check_inputs(model: Model, request: VideoRequest, media: Mapping[str, Media]
     than its place wants: before anything is uploaded."""
     task_of(request, fit_options(model, request.options)[0].get("task"))
     for name in inputs_of(model, request):
-        if name not in media:
-            raise NotOffered(f"The file {name} is not attached to the request.")
+        given = attached(name, media).media_type
         kind = "video" if name == request.video else "image"
-        if not media[name].media_type.startswith(f"{kind}/"):
-            raise NotOffered(f"{name} is {media[name].media_type}; {model.id} wants a file of the kind {kind} there.")
+        if not given.startswith(f"{kind}/"):
+            raise NotOffered(f"{name} is {given}; {model.id} wants a file of the kind {kind} there.")
 
 
 async def video_body(

@@ -122,6 +122,14 @@ def json_body(response: httpx.Response) -> Any:
         return None
 
 
+def open_question(vendor: str, error: ProviderError) -> ProviderError:
+    """What an error of a question about a job means. Whatever goes wrong with the question is no verdict on the job:
+    it must be asked again, after the delay the vendor asked for; but a job may be unknown (404, 410)."""
+    if status_of(error) in (404, 410):
+        return JobLost(f"{vendor} no longer knows the job.")
+    return Unanswered(str(error), retry_after=error.retry_after)
+
+
 @contextlib.contextmanager
 def _reached(vendor: str, url: str, *, paid: bool) -> Iterator[None]:
     """Turns what httpx raises into NotSent, and into OutcomeUnknown (paid) or Unanswered once bytes may have left."""
@@ -250,18 +258,20 @@ class Http:
             raise MalformedAnswer(f"{vendor} answered something that is not a JSON object.")
         return body
 
-    async def ask(self, vendor: str, method: str, url: str, **content: Any) -> dict[str, Any]:
-        """A question about a job, and the answer's JSON object.
-
-        Whatever goes wrong with the question is no verdict on the job: Unanswered, with the delay the vendor asked for.
-        Raises JobLost when the vendor answers that there is no such job (404, 410).
-        """
+    async def asked(self, vendor: str, method: str, url: str, **content: Any) -> httpx.Response:
+        """Any answer below 400 to a question about a job. Raises what `open_question` makes of an error."""
         try:
-            return await self.send_json(vendor, method, url, **content)
+            return await self.send(vendor, method, url, **content)
         except ProviderError as error:
-            if status_of(error) in (404, 410):
-                raise JobLost(f"{vendor} no longer knows the job.") from error
-            raise Unanswered(str(error), retry_after=error.retry_after) from error
+            raise open_question(vendor, error) from error
+
+    async def ask(self, vendor: str, method: str, url: str, **content: Any) -> dict[str, Any]:
+        """A question about a job, and the answer's JSON object. Raises as `asked` does, and Unanswered when it is none:
+        that is no verdict on the job either."""
+        body = json_body(await self.asked(vendor, method, url, **content))
+        if not isinstance(body, dict):
+            raise Unanswered(f"{vendor} answered something that is not a JSON object.")
+        return body
 
     def download(
         self, url: str, *, vendor_url: str, headers_for: Callable[[str], Mapping[str, str]] = lambda url: {}

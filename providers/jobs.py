@@ -1,4 +1,4 @@
-"""What slow vendors' jobs have in common: the addresses a vendor gives for a job, and questions it leaves open."""
+"""What slow vendors' jobs have in common: the addresses a vendor gives for a job, and how far it is."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from urllib.parse import urlsplit
 import httpx
 
 from .addresses import https_host, same_origin
-from .errors import JobLost, ProviderError, Unanswered
-from .http import Http, status_of
 
 
 def kept_link(url: Any, base_url: str, *, domain: str | None = None) -> str | None:
@@ -36,19 +34,3 @@ def fraction(progress: Any, whole: float = 1.0) -> float | None:
     if not isinstance(progress, int | float) or isinstance(progress, bool):
         return None
     return min(max(progress / whole, 0.0), 1.0)
-
-
-async def asked(http: Http, vendor: str, method: str, url: str, **content: Any) -> httpx.Response:
-    """Any answer below 400 to a question about a job: `Http.ask`, for answers that are not always JSON. Raises JobLost
-    when there is no such job, Unanswered whatever else goes wrong, which is no verdict on the job."""
-    try:
-        return await http.send(vendor, method, url, **content)
-    except ProviderError as error:
-        raise open_question(vendor, error) from error
-
-
-def open_question(vendor: str, error: ProviderError) -> ProviderError:
-    """What an error of a question about a job means: it is unknown (404, 410), or it must be asked again."""
-    if status_of(error) in (404, 410):
-        return JobLost(f"{vendor} no longer knows the job.")
-    return Unanswered(str(error), retry_after=error.retry_after)

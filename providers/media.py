@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -81,6 +81,13 @@ class Media:
     def data_uri(self) -> str:
         """The media as an RFC 2397 `data:` URI (blocking, see `read`)."""
         return f"data:{self.media_type};base64,{base64.b64encode(self.read()).decode()}"
+
+
+def attached(name: str, media: Mapping[str, Media]) -> Media:
+    """The input of that id. Raises NotOffered when it is not there."""
+    if name not in media:
+        raise NotOffered(f"The file {name} is not attached to the request.")
+    return media[name]
 
 
 def _known(head: bytes) -> str:

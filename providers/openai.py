@@ -22,9 +22,9 @@ from .chat_completions import call_ids, from_answer, to_wire
 from .chat_parts import in_words, needs_of_media
 from .chat_prices import chat_cost
 from .clients import Clients
-from .drawing_limits import attached
 from .errors import NotOffered, Unavailable
 from .http import Http
+from .media import attached
 from .openai_client import MAX_ANSWER_BYTES, build_client
 from .openai_drawing import drawing_of
 from .openai_errors import object_of, translated
@@ -115,12 +115,7 @@ class OpenAI(Family):
 
     async def submit(self, request: MediaRequest, media: Mapping[str, Media]) -> Done | Ticket:
         """Draw, edit, speak or write down; all are answered at once, a live speech while it is made."""
-        row = self.row(request.model)
-        if row.modality != request.modality:
-            raise NotOffered(f"{row.id} makes no {request.kind}.")
-        if row.status == "retired":
-            on = f" on {row.shutdown}" if row.shutdown else ""
-            raise Unavailable(f"{row.id} was retired by OpenAI{on}.")
+        row = self.row_for(request)
         if isinstance(request, ImageRequest | EditRequest):
             return await self._draw(row, request, media)
         if isinstance(request, SpeechRequest):

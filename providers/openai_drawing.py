@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from .catalogue import Model
-from .drawing_limits import attached
 from .edits import as_drawing, check_edit
 from .errors import NotOffered
 from .masks import transparent_mask
+from .media import attached
 from .openai_images import nearest_size
 from .options import fit_options
 from .shapes import asked_size, size_warning

@@ -20,9 +20,9 @@ from urllib.parse import quote, unquote_to_bytes
 from .addresses import https_host, same_origin
 from .base import NOTHING, Family
 from .catalogue import Correction, Model, load_lanes, load_models
-from .drawing_limits import attached
 from .errors import InvalidRequest, JobFailed, JobLost, MalformedAnswer, Moderated, NotOffered, ProviderError
 from .http import Http, before_payment, status_of
+from .media import attached
 from .replicate_inputs import Inputs, images_of, inputs_of
 from .replicate_list import Predictions
 from .replicate_schemas import corrected_limits
@@ -55,7 +55,7 @@ class Replicate(Family):
 
     async def submit(self, request: MediaRequest, media: Mapping[str, Media]) -> Ticket:
         """Create a prediction. No `Prefer: wait`: the id must come back at once, so that it can be kept."""
-        model = self.row(request.model)
+        model = self.row_for(request)
         inputs, warnings = inputs_of(model, request)
         with before_payment():
             inputs |= await self._images(model, [attached(name, media) for name in images_of(request)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .catalogue import Model
+from .drawing_limits import check_count
 from .edits import as_drawing, check_edit
 from .errors import NotOffered
 from .options import fit_options
@@ -50,9 +51,7 @@ def images_of(request: MediaRequest) -> tuple[str, ...]:
 def image_inputs(model: Model, request: ImageRequest) -> tuple[Inputs, Warnings]:
     """The `input` of an image model, but for its images. Raises NotOffered when more are asked than one call makes."""
     limits, size = model.limits, asked_size(request)
-    most = limits.get("max_images_out", 1)
-    if request.n > most:
-        raise NotOffered(f"{model.id} makes at most {most} images in one call, {request.n} were asked for.")
+    check_count(model, request.n)
     ratios = limits.get("ratios", ())
     inputs: Inputs = {"prompt": request.prompt}
     warnings: Warnings = ()

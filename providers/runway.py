@@ -59,7 +59,7 @@ class Runway(Family):
         self.base_url = self.base_url.removesuffix("/v1")  # the vendor's own variable has no /v1, others' habits do
 
     async def submit(self, request: MediaRequest, media: Mapping[str, Media]) -> Ticket:
-        model = self.row(request.model)
+        model = self.row_for(request)
         with before_payment():
             order = await order_of(model, request, media, self._link)
         answer = await self._create(order.path, order.body)

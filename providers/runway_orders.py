@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from .catalogue import Model
-from .drawing_limits import attached
+from .drawing_limits import check_count
 from .edits import as_drawing, check_edit
 from .errors import NotOffered
+from .media import attached
 from .options import fit_options
 from .shapes import (
     Size,
@@ -72,8 +73,7 @@ async def order_of(model: Model, request: MediaRequest, media: Mapping[str, Medi
 
 async def _drawing(model: Model, request: ImageRequest, media: Mapping[str, Media], link: Link) -> Order:
     limits, given = model.limits, len(request.references)
-    if request.n > limits.get("max_images_out", 1):
-        raise NotOffered(f"{model.id} makes one image in one call, {request.n} were asked for.")
+    check_count(model, request.n)
     least, most = limits.get("min_images_in", 0), limits.get("max_images_in", 0)
     if not least <= given <= most:
         raise NotOffered(f"{model.id} takes {least} to {most} reference images, {given} were given.")

@@ -26,11 +26,9 @@ from .errors import (
     NotOffered,
     ProviderError,
     RateLimited,
-    Unavailable,
     without_keys,
 )
-from .http import Http, answer_of, before_payment, json_body, status_of
-from .jobs import open_question
+from .http import Http, answer_of, before_payment, json_body, open_question, status_of
 from .media_types import media_type_of
 from .stability_form import form_of
 from .types import Done, EditRequest, ImageRequest, Media, MediaRequest, Output, Pending, Ticket
@@ -61,11 +59,9 @@ class Stability(Family):
             self.lanes = load_lanes("providers", "stability.toml")
 
     async def submit(self, request: MediaRequest, media: Mapping[str, Media]) -> Done | Ticket:
+        model = self.row_for(request)
         if not isinstance(request, ImageRequest | EditRequest):
             raise NotOffered(f"stability makes and changes pictures only, no {request.kind}.")
-        model = self.row(request.model)
-        if model.status == "retired":
-            raise Unavailable(f"{model.id} was retired by Stability; use {model.successor}.")
         with before_payment():
             form = await asyncio.to_thread(form_of, model, request, media)
             parts = await asyncio.to_thread(form.parts)

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .catalogue import Model
-from .drawing_limits import attached, check_count, input_pictures
+from .drawing_limits import check_count, input_pictures
 from .errors import NotOffered
 from .masks import png_of, read_mask
+from .media import attached
 from .options import fit_options
 from .shapes import Size, asked_size, image_size, nearest_ratio, size_warning
 from .types import EditRequest, ImageRequest, Media

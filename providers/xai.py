@@ -21,7 +21,7 @@ from .chat_prices import chat_cost
 from .edits import as_drawing, check_edit
 from .errors import JobFailed, MalformedAnswer, Moderated, ProviderError, Unanswered
 from .http import Http, before_payment, json_body
-from .jobs import asked, fraction
+from .jobs import fraction
 from .types import (
     ChatReply,
     ChatRequest,
@@ -113,7 +113,7 @@ class XAI(Family):
     async def poll(self, ticket: Ticket) -> Done | Pending:
         """HTTP 202, possibly without a body, while it is under way; then 200. The clip's URL is good for 24 hours."""
         url = f"{self.base_url}/videos/{quote(ticket.job_id, safe='')}"
-        answer = await asked(self.http, LABEL, "GET", url, headers=self._headers)
+        answer = await self.http.asked(LABEL, "GET", url, headers=self._headers)
         body = json_body(answer)
         if answer.status_code == 202 and not isinstance(body, dict):
             return Pending()
@@ -137,7 +137,7 @@ class XAI(Family):
         """Nothing: xAI has no call for it. The clip is made, and billed, whether it is fetched or not."""
 
     async def _draw(self, request: ImageRequest | EditRequest, media: Mapping[str, Media]) -> Done:
-        model = self.row(request.model)
+        model = self.row_for(request)
         if isinstance(request, EditRequest):
             check_edit(model, request)
             request = as_drawing(request)
@@ -147,7 +147,7 @@ class XAI(Family):
         return await asyncio.to_thread(pictures_of, answer.content, model.id, request.n, warnings)
 
     async def _film(self, request: VideoRequest, media: Mapping[str, Media]) -> Ticket:
-        model = self.row(request.model)
+        model = self.row_for(request)
         with before_payment():
             path, body, warnings = await video_body(model, request, media)
         answer = json_body(await self._paid(path, json=body))
@@ -157,7 +157,7 @@ class XAI(Family):
         return Ticket(job_id=job_id, warnings=warnings)
 
     async def _speak(self, request: SpeechRequest) -> Done:
-        model = self.row(request.model)
+        model = self.row_for(request)
         body, warnings = speech_body(model, request, self.voice_for(model, request.voice))
         answer = await self._paid("tts", json=body)
         if answer.headers.get("content-type", "").startswith(("application/json", "text/")) or not answer.content:
@@ -165,7 +165,7 @@ class XAI(Family):
         return Done((Output(data=answer.content),), warnings=warnings)
 
     async def _transcribe(self, request: TranscriptionRequest, media: Mapping[str, Media]) -> Done:
-        model = self.row(request.model)
+        model = self.row_for(request)
         with before_payment():
             form, file, warnings = await stt_form(model, request, media)
         answer = await self._paid("stt", data=form, files={"file": file})  # httpx writes the file last, as xAI wants it

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from .catalogue import Model
-from .drawing_limits import attached, check_count, input_pictures, option_defaults, seed_warning
+from .drawing_limits import check_count, input_pictures, option_defaults, seed_warning
 from .errors import NotOffered
+from .media import attached
 from .options import fit_options
 from .shapes import (
     Size,

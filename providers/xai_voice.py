@@ -14,8 +14,8 @@ from decimal import Decimal
 from typing import Any
 
 from .catalogue import Model
-from .drawing_limits import attached
 from .errors import MalformedAnswer, NotOffered
+from .media import attached
 from .options import fit_options
 from .transcripts import clean_s, segments_of
 from .types import Done, Media, SpeechRequest, Transcript, TranscriptionRequest, Usage, Word

@@ -18,8 +18,9 @@ from app.assembly import House
 from app.db import assets, calls, generations
 from app.errors import StoreFailed
 from app.generations import retention
-from app.generations.retention import NAME, Retention
+from app.generations.files import address_id
 from app.generations.orders import Order
+from app.generations.retention import NAME, Retention
 from tests.databases import Postgres
 from tests.e2e.stage import wait_until
 from tests.houses import OFFLINE, days_ago, files, house, ids, put_asset, put_call, put_generation
@@ -130,6 +131,17 @@ async def test_uploads_go_when_no_generation_that_is_left_names_them(open_house)
     left = ["asset_new", "asset_of_the_young"]
     assert await ids(parts, assets) == left
     assert [key for key in await files(parts) if key.startswith("assets/")] == [f"assets/{each}" for each in left]
+
+
+async def test_upload_that_came_from_an_address_stays_with_what_was_made_of_it(open_house):
+    parts, made = open_house.parts, "gen_01kaj5v3m8f7q2n4d6s8t0w2y4"
+    fetched = address_id(made, "https://example.com/cat.png")
+    for upload in (fetched, "asset_parent", "asset_unused"):
+        await put_asset(parts, upload, OLD)
+    await put_generation(parts, made, YOUNG, inputs=["https://example.com/cat.png"])
+    await put_asset(parts, "asset_child", YOUNG, generation_id=made, parent_ids=["asset_parent"])
+    assert await age(open_house) == (0, 1)
+    assert await ids(parts, assets) == sorted(["asset_child", "asset_parent", fetched])
 
 
 # ---- the schedule ----------------------------------------------------------------------------------------------------

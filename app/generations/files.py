@@ -5,6 +5,7 @@ Their ids follow from the run and what they are, so a replay after a crash write
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ import sqlalchemy as sa
 
 from app.assets.records import uploaded
 from app.db import now
-from app.errors import NotFound
+from app.errors import Conflict, NotFound
 from app.ids import born, derived_id
 from app.tools.base import InvalidArguments
 from app.tools.context import Given, Written
@@ -26,6 +27,8 @@ from .keeping import facts_of
 from .parts import Parts
 
 TRIES = 3
+MOST_WRITTEN = 8
+"""Files one tool call may keep."""
 ADDRESS = "https://"
 
 
@@ -53,10 +56,12 @@ class Files:
                 raise InvalidArguments(f"{ref[:100]} cannot be fetched: only https addresses can.")
             return await self._parts.records.get(owner, ref)
         asset_id = address_id(generation_id, ref)
-        try:
-            return await self._parts.records.get(owner, asset_id)
-        except NotFound:
-            return await self._fetched(owner, asset_id, ref)
+        # One at a time: a second download may bring other bytes, under the id and the facts of the first.
+        async with self._parts.fetching.setdefault(asset_id, asyncio.Lock()):
+            try:
+                return await self._parts.records.get(owner, asset_id)
+            except NotFound:
+                return await self._fetched(owner, asset_id, ref)
 
     async def _fetched(self, owner: str, asset_id: str, address: str) -> Mapping[str, Any]:
         """What lies behind an address, kept as an upload of its owner's: the address may lead elsewhere tomorrow."""
@@ -77,11 +82,13 @@ class Files:
     async def keep(
         self, owner: str, generation_id: str, step_id: str, files: Sequence[Written]
     ) -> list[dict[str, Any]]:
-        """Small files into the store and onto the generation; the facts of each. Raises StoreFailed."""
+        """Small files into the store and onto the generation; the facts of each. Raises StoreFailed, and Conflict when
+        nobody wants them any more."""
+        if len(files) > MOST_WRITTEN:
+            raise ValueError(f"a tool keeps {MOST_WRITTEN} files at most")  # what is deleted must be known
         kept = []
         for position, file in enumerate(files):
-            at = birth(generation_id) + dt.timedelta(milliseconds=position)  # so that their ids keep their order
-            asset_id = derived_id("asset", at, step_id, "written", position)
+            asset_id = written_id(generation_id, step_id, position)
             await self._parts.store.keep(asset_id, file.data, tries=TRIES)
             kept.append(written_values(asset_id, owner, generation_id, file))
 
@@ -92,13 +99,30 @@ class Files:
                 data = {"step_id": step_id, **facts_of(values)}
                 self._parts.events.add(connection, generation_id, "asset.created", values["id"], data)
 
-        await self._parts.events.record(generation_id, adding)
+        try:
+            await self._parts.events.record(generation_id, adding)
+        except Conflict:
+            await self._drop(owner, [values["id"] for values in kept])
+            raise
         return [facts_of(values) for values in kept]
+
+    async def _drop(self, owner: str, asset_ids: Sequence[str]) -> None:
+        """Take files out of the store again, but for those an earlier attempt has written down."""
+        known = {row["id"] for row in await self._parts.records.left(owner, asset_ids)}
+        for asset_id in asset_ids:
+            if asset_id not in known:
+                await self._parts.store.forget(asset_id)
 
 
 def address_id(generation_id: str, address: str) -> str:
     """The id of the asset an address becomes in this generation, the same one at every replay."""
     return derived_id("asset", birth(generation_id), generation_id, "address", address)
+
+
+def written_id(generation_id: str, step_id: str, position: int) -> str:
+    """The id of the n-th file that a tool call writes, the same one at every replay."""
+    at = birth(generation_id) + dt.timedelta(milliseconds=position)  # so that their ids keep their order
+    return derived_id("asset", at, step_id, "written", position)
 
 
 def birth(generation_id: str) -> dt.datetime:

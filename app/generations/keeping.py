@@ -173,9 +173,11 @@ class Keeper:
 
 
 def add_late(connection: sa.Connection, receipt: Row, ids: Sequence[str]) -> None:
-    """Put works at their step whose run has ended without them, and say so."""
-    step = sa.update(steps).where(steps.c.id == receipt["step_id"])
-    connection.execute(step, {"status": "completed", "error": None, "asset_ids": list(ids), "completed_at": now()})
+    """Put works at their step whose run has ended without them, beside those it has, and say so."""
+    mine = steps.c.id == receipt["step_id"]
+    there = connection.execute(sa.select(steps.c.asset_ids).where(mine).with_for_update()).scalar() or []
+    values = {"status": "completed", "error": None, "asset_ids": [*there, *ids], "completed_at": now()}
+    connection.execute(sa.update(steps).where(mine), values)
     said = f"{receipt['model']} finished {', '.join(ids)} when the run had ended without it; it was added later."
     add_warnings(connection, receipt["generation_id"], [said])
 

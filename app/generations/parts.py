@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from app.accounts.budgets import Budgets
 from app.accounts.lanes import Lanes
@@ -45,6 +47,8 @@ class Parts:
     gate: Gate
     executor: str
     live: Live = field(default_factory=Live)
+    fetching: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    """Held while a linked file is fetched, by the id it gets."""
     line: Line = field(init=False)
 
     def __post_init__(self) -> None:

@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from app.errors import AppError
+from app.tools.base import ToolFailed
 from app.tools.context import Asked, Given, Made, Prepare, Question, Written
 from providers.catalogue import Catalogue
 from providers.errors import ProviderError
@@ -18,7 +20,7 @@ from providers.types import MediaRequest, Message
 
 from .files import Files
 from .journal import Frame
-from .parts import Parts, StepFailed, opened
+from .parts import Parts, StepFailed, opened, problem_of
 from .turns import Turn, Turns
 from .works import Order, Works
 
@@ -56,6 +58,10 @@ class ToolContext:
 
     def _call_id(self, part: int, number: int) -> str:
         return f"{self._step}.{part}.{number}" if part else f"{self._step}.{number}"
+
+    def _part_of(self, call_id: str) -> int:
+        part, _, number = call_id.removeprefix(f"{self._step}.").rpartition(".")
+        return int(part) if part else 0
 
     # ---- models that write and look ----
 
@@ -128,9 +134,9 @@ class ToolContext:
 
     # ---- vendors ----
 
-    async def begun(self) -> MediaRequest | None:
-        earlier = await self._works.ordered(self._call_id(0, 1))
-        return earlier.request if earlier is not None else None
+    async def begun(self) -> Mapping[int, MediaRequest]:
+        orders = await self._works.ordered_by(self._step)
+        return {self._part_of(call_id): order.request for call_id, order in orders.items()}
 
     async def make(self, *prepares: Prepare) -> Made:
         tasks = [asyncio.create_task(self._make(part, prepare)) for part, prepare in enumerate(prepares)]
@@ -156,18 +162,27 @@ class ToolContext:
         while True:
             call = self._next_call(part)
             earlier = await self._works.ordered(call) if self._frame.again else None
-            order = earlier or order or Order(*await prepare())
+            try:
+                order = earlier or order or Order(*await prepare())
+            except (ProviderError, AppError, ToolFailed) as error:
+                return StepFailed(problem_of(error))
             outcome = await self._works.make(self._frame, self._step, call, order)
             asked.append(order.request.model)
             said = order.warnings
             order = self._elsewhere(order, outcome.get("problem"), asked)
-            if order is None:
+            if order is None and not await self._moved_before(part, outcome.get("problem")):
                 break
         try:
             done = opened(outcome)
         except StepFailed as failure:
             return failure
         return Made(tuple(done["assets"]), (*said, *done["warnings"]), done.get("transcript"))
+
+    async def _moved_before(self, part: int, problem: Any) -> bool:
+        """Whether another model was asked before a crash, which may not be on offer any more: what it made is paid."""
+        if not self._frame.again or not problem or not problem.get("elsewhere"):
+            return False
+        return await self._works.ordered(self._call_id(part, self._calls[part] + 1)) is not None
 
     def _elsewhere(self, order: Order, problem: Any, asked: list[str]) -> Order | None:
         """The same request for another model, after a definite refusal to start: one that can do the same, and only

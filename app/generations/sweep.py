@@ -17,6 +17,7 @@ from app.errors import AppError
 from app.settings import Settings
 
 from .claims import UNFINISHED, living
+from .files import MOST_WRITTEN, written_id
 from .jobs import Jobs
 from .keeping import asset_id_of
 from .parts import Parts
@@ -143,6 +144,11 @@ async def purge(parts: Parts, generation_id: str, forget: Callable[[str], Awaita
     works = sa.select(calls).where(calls.c.generation_id == generation_id, calls.c.modality != "chat")
     for row in await parts.db.rows(works):  # bytes may have been kept for which no row was written any more
         made |= {asset_id_of(row, position) for position in range((row["request"] or {}).get("n", 1))}
+    torn = sa.select(steps.c.id).where(
+        steps.c.generation_id == generation_id, steps.c.kind == "tool", steps.c.status != "completed"
+    )
+    for row in await parts.db.rows(torn):
+        made |= {written_id(generation_id, row["id"], position) for position in range(MOST_WRITTEN)}
     for asset_id in made:
         await parts.store.forget(asset_id)
 

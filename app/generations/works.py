@@ -73,6 +73,14 @@ class Works:
             return None
         return Order(media_request.validate_python(row["request"]), tuple(row["warnings"] or ()))
 
+    async def ordered_by(self, step_id: str) -> dict[str, Order]:
+        """Everything that a tool call has asked for until now, by the identities of the calls."""
+        mine = sa.select(calls).where(calls.c.step_id == step_id, calls.c.request.is_not(None))
+        return {
+            row["id"]: Order(media_request.validate_python(row["request"]), tuple(row["warnings"] or ()))
+            for row in await self._parts.db.rows(mine.order_by(calls.c.id))
+        }
+
     # ---- make ----
 
     async def make(self, frame: Frame, step_id: str, call_id: str, order: Order) -> Json:
@@ -129,12 +137,18 @@ class Works:
         return self._parts.budgets.reserve(connection, intent, frame.cap_usd, admitted=admitted)
 
     def _equal(self, connection: sa.Connection, intent: Intent) -> str | None:
-        """The id of a call that made the very same thing for the same owner, and whose works are all there."""
+        """The id of a call that made the very same thing for the same owner, and whose works are all there. Calls of
+        one step are variants of one thing, so each is answered from another one, and none from its neighbour."""
+        taken = sa.select(calls.c.job_id).where(
+            calls.c.step_id == intent.step_id, calls.c.amount_source == "reused", calls.c.job_id.is_not(None)
+        )
         query = (
             sa.select(calls.c.id, calls.c.result)
             .where(
                 calls.c.owner == intent.owner,
                 calls.c.request_digest == intent.request_digest,
+                calls.c.step_id != intent.step_id,
+                calls.c.id.not_in(taken),
                 calls.c.state == "settled",
                 calls.c.amount_source.is_distinct_from("reused"),
                 calls.c.result.is_not(None),

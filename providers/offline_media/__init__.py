@@ -1,1 +1,1 @@
-"""How the offline stand-in draws, films and speaks. Nothing here knows of requests, tickets or money."""
+"""How the offline stand-in draws, films, speaks and changes what it is given. Nothing here knows of money."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+import random
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 
 import av
@@ -12,9 +13,11 @@ from PIL import Image
 from ..shapes import Size, fit_size
 from .layers import Scene
 from .lettering import caption_layers
-from .picture import SOFTWARE
+from .picture import pin
 from .reading import read_prompt
+from .records import LONGEST_OF_A_FILM, record
 from .scene import compose
+from .text import stable_number
 
 FRAMES_PER_SECOND = 15
 DEFAULT_SIZE: Size = (1280, 720)
@@ -45,18 +48,36 @@ def filmable_size(size: Size | None, still: Size | None = None) -> Size:
     return fit_size(size or DEFAULT_SIZE, low=SMALLEST, high=LARGEST, step=2)
 
 
-def film_scene(prompt: str, size: Size, duration_s: float, seed: int, report: Report) -> bytes:
+def film_scene(
+    prompt: str, size: Size, duration_s: float, seed: int, report: Report, references: Sequence[Image.Image] = ()
+) -> bytes:
     """The scene of a prompt in motion, exactly `duration_s` seconds long: the same bytes for the same arguments."""
     scene = compose(prompt, *size, seed=seed)
     count = frame_count(duration_s)
     frames = (scene.at(n / count, n * duration_s / count) for n in range(count))
-    return _encode(frames, count, size, duration_s, report)
+    return encode(_pinned(frames, prompt, references), count, size, duration_s, report, prompt)
 
 
-def film_still(prompt: str, still: Image.Image, size: Size, duration_s: float, report: Report) -> bytes:
+def film_still(
+    prompt: str,
+    still: Image.Image,
+    size: Size,
+    duration_s: float,
+    report: Report,
+    references: Sequence[Image.Image] = (),
+) -> bytes:
     """A slow zoom into a still, with the words of the prompt."""
     count = frame_count(duration_s)
-    return _encode(_zoom(prompt, still, size, count), count, size, duration_s, report)
+    frames = _pinned(_zoom(prompt, still, size, count), prompt, references)
+    return encode(frames, count, size, duration_s, report, prompt)
+
+
+def _pinned(frames: Iterator[Image.Image], prompt: str, references: Sequence[Image.Image]) -> Iterator[Image.Image]:
+    """The frames with small prints of the references on each."""
+    for frame in frames:
+        if references:
+            pin(frame, references, random.Random(stable_number(prompt)))
+        yield frame
 
 
 def frame_count(duration_s: float) -> int:
@@ -78,12 +99,16 @@ def _zoom(prompt: str, still: Image.Image, size: Size, count: int) -> Iterator[I
         yield words.still()
 
 
-def _encode(frames: Iterator[Image.Image], count: int, size: Size, duration_s: float, report: Report) -> bytes:
+def encode(
+    frames: Iterator[Image.Image], count: int, size: Size, duration_s: float, report: Report, about: str
+) -> bytes:
+    """`count` frames as a clip of exactly `duration_s` seconds that knows the words it was made from."""
     out = io.BytesIO()
+    comment = record(about, LONGEST_OF_A_FILM)
     # Room kept at the front for the index: it is what lets a browser play before the end has come.
-    muxer = {"fflags": "bitexact", "moov_size": str(8192 + 64 * count)}
+    muxer = {"fflags": "bitexact", "moov_size": str(8192 + 64 * count + len(comment.encode()))}
     with av.open(out, "w", format="mp4", options=muxer) as container:
-        container.metadata["comment"] = SOFTWARE
+        container.metadata["comment"] = comment
         rate = Fraction(count) / Fraction(duration_s).limit_denominator(1000)
         stream = container.add_stream("libx264", rate=rate, options=ENCODER)
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"

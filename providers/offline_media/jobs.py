@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Executor
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from ..errors import JobFailed, ProviderError
 from ..types import Pending
@@ -13,6 +14,7 @@ from .film import Report
 
 ABANDONED_AFTER_S = 120.0
 
+T = TypeVar("T")
 Render = Callable[[Report], bytes]
 """Makes a file, telling of its progress; runs in a thread."""
 
@@ -21,10 +23,10 @@ class Stopped(Exception):
     """Raised inside a rendering that is no longer wanted."""
 
 
-class Work:
+class Work(Generic[T]):
     """One rendering, begun when it is built."""
 
-    def __init__(self, pool: Executor, render: Render) -> None:
+    def __init__(self, pool: Executor, render: Callable[[Report], T]) -> None:
         self.progress: float | None = None
         """0 to 1; None until it begins."""
         self._wanted = True
@@ -45,7 +47,7 @@ class Work:
 class Job:
     """A rendering, how many want it, and when it was last asked about, in seconds of the clock."""
 
-    work: Work
+    work: Work[bytes]
     wanted: int = 0
     asked_at: float = 0.0
 

@@ -6,16 +6,16 @@ import io
 import random
 from collections.abc import Sequence
 
-from PIL import Image, ImageOps, PngImagePlugin
+from PIL import Image, ImageOps
 
 from ..errors import InvalidRequest
 from ..shapes import Size, fit_size
 from ..types import Media
 from .palette import INK, PAPER
+from .records import picture_info
 from .scene import compose
 from .text import stable_number
 
-SOFTWARE = "Impresario offline stand-in"
 DEFAULT_SIZE: Size = (1024, 1024)
 SMALLEST, LARGEST = 64, 4096
 MOST_INSETS = 3
@@ -37,16 +37,14 @@ def draw_picture(prompt: str, size: Size, seed: int, references: Sequence[Image.
     """One picture of a prompt as PNG, exactly `size` pixels: always the same bytes for the same arguments."""
     picture = compose(prompt, *size, seed=seed).still()
     if references:
-        _pin(picture, references, random.Random(stable_number(prompt, seed)))
-    return png(picture)
+        pin(picture, references, random.Random(stable_number(prompt, seed)))
+    return png(picture, prompt)
 
 
-def png(picture: Image.Image) -> bytes:
-    """A picture as PNG, without the time of its making."""
-    about = PngImagePlugin.PngInfo()
-    about.add_text("Software", SOFTWARE)
+def png(picture: Image.Image, about: str) -> bytes:
+    """A picture as PNG, without the time of its making, with the words it was made from."""
     out = io.BytesIO()
-    picture.save(out, "PNG", pnginfo=about)
+    picture.save(out, "PNG", pnginfo=picture_info(about))
     return out.getvalue()
 
 
@@ -55,6 +53,14 @@ def open_picture(media: Media, largest: int) -> Image.Image:
 
     Raises InvalidRequest when it cannot be read.
     """
+    upright = open_transparent(media, largest)
+    picture = Image.new("RGB", upright.size, PAPER)
+    picture.paste(upright, mask=upright)
+    return picture
+
+
+def open_transparent(media: Media, largest: int) -> Image.Image:
+    """A picture that came in, as `open_picture` gives it, but in RGBA."""
     try:
         with Image.open(io.BytesIO(media.read()), formats=READABLE) as opened:
             if opened.width * opened.height > MOST_PIXELS:
@@ -63,10 +69,8 @@ def open_picture(media: Media, largest: int) -> Image.Image:
             upright = ImageOps.exif_transpose(opened).convert("RGBA")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InvalidRequest("The input picture cannot be read; give a PNG, JPEG, WebP or GIF file.") from error
-    picture = Image.new("RGB", upright.size, PAPER)
-    picture.paste(upright, mask=upright)
-    picture.thumbnail((largest, largest))
-    return picture
+    upright.thumbnail((largest, largest))
+    return upright
 
 
 def describe_picture(media: Media) -> str:
@@ -80,7 +84,7 @@ def describe_picture(media: Media) -> str:
     return f"a {shape} picture, mostly in {colours}"
 
 
-def _pin(picture: Image.Image, references: Sequence[Image.Image], chance: random.Random) -> None:
+def pin(picture: Image.Image, references: Sequence[Image.Image], chance: random.Random) -> None:
     """Pin small prints of the references to the top left, each a little askew."""
     short = min(picture.size)
     side, edge = round(short * 0.24), max(2, round(short * 0.012))

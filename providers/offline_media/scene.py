@@ -17,14 +17,16 @@ from .views import VIEWS
 MOST_THINGS = 6
 
 
-def compose(prompt: str, width: int, height: int, *, seed: int = 0) -> Scene:
-    """The scene of a prompt in `width` x `height` pixels. Another `seed` arranges the same things otherwise."""
+def compose(prompt: str, width: int, height: int, *, seed: int = 0, lettered: bool = True) -> Scene:
+    """The scene of a prompt in `width` x `height` pixels, with its words unless it is to become part of something.
+    Another `seed` arranges the same things otherwise."""
     stage = Stage(read_prompt(prompt), width, height, random.Random(stable_number(prompt, seed)))
     for element in VIEWS[stage.reading.setting]:
         element(stage)
     _things(stage)
     _weather(stage)
-    stage.scene.layers += caption_layers(stage.reading.caption, width, height, stage.palette)
+    if lettered:
+        stage.scene.layers += caption_layers(stage.reading.caption, width, height, stage.palette)
     return stage.scene
 
 

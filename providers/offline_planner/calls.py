@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..shapes import nearest_ratio, parse_ratio
 from ..types import ToolCall, ToolSpec
+from .phrases import VIEWS
 from .wishes import Wish
 from .words import Kind
 
@@ -27,19 +29,38 @@ FACT_OF: dict[str, str] = {
     "duration": "duration",
     "voice": "voice",
     "image": "image",
-    "images": "image",
+    "images": "images",
     "asset_id": "image",
+    "mask": "mask",
+    "video": "video",
+    "audio": "audio",
+    "document": "document",
+    "reference_images": "references",
     "provider": "provider",
     "modality": "modality",
+    "instruction": "change",
+    "instructions": "manner",
+    "operation": "operation",
+    "options": "options",
+    "n": "n",
+    "question": "question",
+    "timestamps": "timestamps",
+    "speakers": "speakers",
+    "language": "language",
+    "translate": "translate",
+    "schema": "schema",
 }
 """Argument names -> what of a wish they hold."""
 DEFAULTS: dict[str, object] = {"size": "1024x1024", "duration": 5, "voice": "nova"}
 
 
-def make_call(tool: ToolSpec, wish: Wish, asked: str, image: str | None = None) -> dict[str, Any] | None:
+def make_call(
+    tool: ToolSpec, wish: Wish, asked: str, image: str | None = None, references: Sequence[str] = ()
+) -> dict[str, Any] | None:
     """The arguments of the call that makes a wish; None where the schema asks for more than is known.
 
-    `asked` is the user's own text, which may name a provider; `image` the id of a picture to animate.
+    `asked` is the user's own text, which may name a provider; `image` the id of a picture to animate, and
+    `references` those of pictures whose character is to appear.
     """
     facts = {
         "prompt": wish.prompt,
@@ -47,7 +68,11 @@ def make_call(tool: ToolSpec, wish: Wish, asked: str, image: str | None = None) 
         "size": wish.size,
         "duration": wish.duration_s,
         "voice": wish.voice,
+        "manner": wish.manner,
+        "n": wish.n if wish.n > 1 else None,
         "image": image,
+        "images": [image] if image else None,
+        "references": list(references),
         "provider": named_choice(tool, "provider", asked),
     }
     return arguments_for(tool, {name: fact for name, fact in facts.items() if fact})
@@ -55,7 +80,8 @@ def make_call(tool: ToolSpec, wish: Wish, asked: str, image: str | None = None) 
 
 def edit_call(tool: ToolSpec, wish: Wish, image: str) -> dict[str, Any] | None:
     """The arguments of the call that changes a picture as a wish asks."""
-    return arguments_for(tool, {"prompt": wish.change, "image": image, **({"size": wish.size} if wish.size else {})})
+    facts = {"prompt": wish.change, "change": wish.change, "image": image, "images": [image], "size": wish.size}
+    return arguments_for(tool, {name: fact for name, fact in facts.items() if fact})
 
 
 def enhance_call(tool: ToolSpec, wish: Wish) -> dict[str, Any] | None:
@@ -122,9 +148,14 @@ def fit(value: object, schema: Mapping[str, Any]) -> Any:
             return round(_bounded(value, schema)) if isinstance(value, int | float) else None
         case "number":
             return _bounded(value, schema) if isinstance(value, int | float) else None
+        case "boolean":
+            return value if isinstance(value, bool) else None
+        case "object":
+            return value if isinstance(value, dict) else None
         case "array":
-            one = fit(value, schema.get("items", {}))
-            return None if one is None else [one]
+            several = value if isinstance(value, list) else [value]
+            fitted = [one for one in (fit(each, schema.get("items", {})) for each in several) if one is not None]
+            return fitted[: schema.get("maxItems")] or None
         case "string" | None:
             text = str(value)[: schema.get("maxLength")]
             return text if len(text) >= schema.get("minLength", 0) else None
@@ -142,6 +173,26 @@ def _chosen(value: str, choices: list[Any]) -> Any:
 def _bounded(value: float, schema: Mapping[str, Any]) -> float:
     low, high = float(schema.get("minimum", "-inf")), float(schema.get("maximum", "inf"))
     return max(low, min(high, value))
+
+
+def most_at_once(tool: ToolSpec | None) -> int:
+    """How many of the same a tool makes in one call."""
+    schema = tool.parameters.get("properties", {}).get("n") if tool else None
+    return int(schema.get("maximum", 1)) if schema else 1
+
+
+def together(wishes: Sequence[Wish], most: int) -> tuple[Wish, ...]:
+    """The wishes, several of the same subject as one for so many of it."""
+    done: list[Wish] = []
+    for wish in wishes:
+        last = done[-1] if done else None
+        same = last is not None and wish.view in VIEWS and replace(wish, view=last.view, n=last.n) == last
+        if last is not None and same and wish.kind == "image" and most > 1:
+            full = last.n >= most
+            done[len(done) if full else -1 :] = [replace(last, n=1 if full else last.n + 1)]
+        else:
+            done.append(wish)
+    return tuple(done)
 
 
 def to_call(number: int, tool: str, arguments: Mapping[str, Any]) -> ToolCall:

@@ -33,7 +33,7 @@ GREETINGS = word_set(
 QUESTION = re.compile(
     r"\s*(?:(?:hi|hello|hey)\b[\s,.!]*)?(?:(?:what|who|why|when|where|which|how)\b(?!\s+about\b).*"
     r"|(?:is|are|am|do|does|did|can|could|will|would|should|have|has)\s+(?:i|you|we|they|there|this|that|it)\b.*\?"
-    r"|(?:tell|write|explain|translate|summari[sz]e|calculate|compute|list|recommend|teach|help)\s+.*)",
+    r"|(?:tell|write|explain|translate|transcribe|extract|compare|analy[sz]e|summari[sz]e|calculate|compute|list|recommend|teach|help)\s+.*)",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -68,3 +68,20 @@ FOLLOW_UP = re.compile(
     re.IGNORECASE,
 )
 """How a prompt begins that changes what was asked before; what follows the match is the change."""
+
+VIEWS = (
+    "as described",
+    "seen up close",
+    "in a wide view",
+    "at golden hour",
+    "from above",
+    "at night",
+    "in soft morning light",
+    "from a low angle",
+    "in the rain",
+    "against a plain background",
+    "in autumn",
+    "in the snow",
+)
+"""What makes the second and later of several works of one subject differ from the first."""
+VOICE_ROUND = ("nova", "onyx", "shimmer", "echo", "fable", "alloy")

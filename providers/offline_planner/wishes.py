@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from .grammar import MARKER, Mention, Quotes, beyond, dictates, items, mentions
-from .phrases import CONTENT_OF, DOING, FOLLOW_UP, IT, TAIL, TURNING
+from .phrases import CONTENT_OF, DOING, FOLLOW_UP, IT, TAIL, TURNING, VIEWS, VOICE_ROUND
 from .subjects import cleaned, composed, is_talk, manner, refers, strip_making, topic, without_trailing
 from .words import (
+    ADVERB,
     DURATION,
     PLAIN_NOUNS,
     PRONOUNS,
@@ -23,6 +24,7 @@ from .words import (
     VOICE_PHRASE,
     Kind,
     find_duration,
+    find_manner,
     find_size,
     find_voice,
     voice_of,
@@ -51,6 +53,10 @@ class Wish:
     size: str | None = None
     duration_s: float | None = None
     voice: str | None = None
+    manner: str | None = None
+    """How it is to be read: "sad"."""
+    n: int = 1
+    """How many of the same."""
     animates: bool = False
     """A clip that brings a picture to life which was given, or is made beside it."""
     change: str = ""
@@ -63,16 +69,16 @@ class Wish:
         return f"{put}, {self.view}" if self.view else put
 
 
-def read_wishes(prompt: str, earlier: Sequence[str] = (), given: str = "") -> tuple[Wish, ...]:
+def read_wishes(prompt: str, earlier: Sequence[str] = (), given: str = "", narration: str = "") -> tuple[Wish, ...]:
     """The works a prompt asks for, all with a subject or a text; none for mere talk.
 
     `earlier` are the prompts before it, oldest first, for one that builds on them ("make it darker"); `given` says what
-    the pictures show that came with it.
+    the pictures show that came with it, `narration` the words that were spoken before.
     """
     earlier = [text for text in earlier if not is_talk(text)]
     quotes = Quotes(prompt)
     before, entries = items(quotes.text)
-    context = Context(quotes, earlier, given)
+    context = Context(quotes, earlier, given, narration)
     drafts = context.read_list(before, entries) if entries else list(context.read(quotes.text))
     return tuple(context.completed(drafts))
 
@@ -80,10 +86,11 @@ def read_wishes(prompt: str, earlier: Sequence[str] = (), given: str = "") -> tu
 class Context:
     """What the wishes of one prompt share."""
 
-    def __init__(self, quotes: Quotes, earlier: Sequence[str], given: str) -> None:
+    def __init__(self, quotes: Quotes, earlier: Sequence[str], given: str, narration: str = "") -> None:
         self.quotes = quotes
         self.earlier = earlier
         self.given = given
+        self.narration = narration
         self.shared: str | None = None
         """What the prompt says that everything is about."""
         self.loose_quote: str | None = None
@@ -204,15 +211,29 @@ class Context:
 
     def _spoken(self, mention: Mention, owned: str) -> Iterator[Wish]:
         """Narrations: of what is quoted, else of what follows "saying", else composed about the subject."""
-        voice = voice_of(list(mention.modifiers)) or find_voice(owned)
+        voice, manner = voice_of(list(mention.modifiers)) or find_voice(owned), self._manner(mention, owned)
         text = self.quotes.first(owned)
-        rest = VOICE_PHRASE.sub(" ", MARKER.sub(" ", owned)) if find_voice(owned) else MARKER.sub(" ", owned)
+        rest = MARKER.sub(" ", owned)
+        if find_voice(owned) or find_manner(owned):
+            rest = ADVERB.sub(" ", VOICE_PHRASE.sub(" ", rest))
         if text is None:
-            text = self._dictated(mention, owned)
+            text = self._repeated(mention, rest) or self._dictated(mention, owned)
         subject = "" if text else self.quotes.restore(cleaned(CONTENT_OF.sub("", rest), lengths=True))
         subject = "" if refers(subject) or re.match(r"(?:that|which|who)\b", subject) else subject
         for n in range(min(mention.count, MOST_OF_ONE)):
-            yield Wish("speech", subject, text=text, voice=voice if n == 0 else VOICE_ROUND[n % len(VOICE_ROUND)])
+            spoken_by = voice if n == 0 else VOICE_ROUND[n % len(VOICE_ROUND)]
+            yield Wish("speech", subject, text=text, voice=spoken_by, manner=manner)
+
+    def _manner(self, mention: Mention, owned: str) -> str | None:
+        """How it is to be read: "a sad narration", "in a sad voice"."""
+        return find_manner(f"in a {' '.join(mention.modifiers)} voice {MARKER.sub(' ', owned)}")
+
+    def _repeated(self, mention: Mention, rest: str) -> str:
+        """The words spoken before, where they are to be read again: "read it ..."."""
+        what = [word for word in re.findall(r"\w+", rest.lower()) if word not in ("again", "out", "aloud", "loud")]
+        if not mention.is_verb or (what and not refers(" ".join(what))):
+            return ""
+        return self.narration or next((wish.text for wish in self.before if wish.kind == "speech"), "")
 
     def _dictated(self, mention: Mention, owned: str) -> str:
         """The words to speak where they are not quoted; empty when a subject is given instead."""
@@ -253,12 +274,12 @@ class Context:
     def _changed(self, change: str) -> Iterator[Wish]:
         """The work asked for before, changed; where there were several kinds, the one the change speaks of."""
         size = find_size(change) or next((SIZE_WORDS[w] for w in change.lower().split() if w in SIZE_WORDS), None)
-        length, voice = find_duration(change), find_voice(change)
-        kind: Kind = "speech" if voice else "video" if length else "image"
+        length, voice, manner = find_duration(change), find_voice(change), find_manner(change)
+        kind: Kind = "speech" if voice or manner else "video" if length else "image"
         same = next((wish for wish in self.before if wish.kind == kind), None)
         last = same or (self.before[0] if self.before else Wish("image"))
         if last.kind == "speech":
-            yield replace(last, voice=voice or last.voice)
+            yield replace(last, voice=voice or last.voice, manner=manner or last.manner)
             return
         what = self.quotes.restore(cleaned(change, lengths=last.kind == "video"))
         what = "" if what.lower() in SIZE_WORDS else what
@@ -267,23 +288,6 @@ class Context:
         length, size = length or last.duration_s, size or last.size
         yield replace(last, view=view, size=size, duration_s=length, change=what if last.kind == "image" else "")
 
-
-VIEWS = (
-    "as described",
-    "seen up close",
-    "in a wide view",
-    "at golden hour",
-    "from above",
-    "at night",
-    "in soft morning light",
-    "from a low angle",
-    "in the rain",
-    "against a plain background",
-    "in autumn",
-    "in the snow",
-)
-"""What makes the second and later of several works of one subject differ from the first."""
-VOICE_ROUND = ("nova", "onyx", "shimmer", "echo", "fable", "alloy")
 
 BRINGS_TO_LIFE = ("animate",)
 AND = word_set("and plus with then also")

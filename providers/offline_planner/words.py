@@ -25,6 +25,8 @@ PLAIN_NOUNS: dict[str, Kind] = {
     "pic": "image",
     "visual": "image",
     "graphic": "image",
+    "variant": "image",
+    "variation": "image",
     "video": "video",
     "clip": "video",
     "film": "video",
@@ -244,3 +246,28 @@ def find_voice(text: str) -> str | None:
 def voice_of(words: list[str]) -> str | None:
     """The voice that sounds as these words say."""
     return next((voice for voice, sounds in VOICE_WORDS if sounds & set(words)), None)
+
+
+# ---- manners ---------------------------------------------------------------------------------------------------------
+
+MANNERS = word_set(
+    "sad mournful melancholic gloomy whispering whispered soft gentle quiet calm soothing sleepy excited enthusiastic "
+    "energetic happy cheerful joyful angry stern serious solemn dramatic slow fast quick loud monotone"
+)
+ADVERB = re.compile(
+    r"(?:\bin an?\s+)?\b(?:"
+    r"(?P<how>sad|soft|gent|quiet|calm|excited|cheerful|happi|angri|serious|slow|quick|loud|dramatical)ly|"
+    r"(?P<verb>whisper|shout)(?:ed|ing|s)?|(?P<more>slower|faster|louder|quieter|softer))\b",
+    re.IGNORECASE,
+)
+AS_SAID = {"gent": "gentle", "happi": "happy", "angri": "angry", "dramatical": "dramatic"}
+
+
+def find_manner(text: str) -> str | None:
+    """How a text is to be read, in the words that say so: "sad", "whisper"."""
+    found = [word for phrase in VOICE_PHRASE.finditer(text) for word in re.findall(r"[a-z]+", phrase["how"].lower())]
+    manners = [word for word in found if word in MANNERS]
+    for match in ADVERB.finditer(text):
+        word = (match["how"] or match["verb"] or match["more"]).lower()
+        manners.append(AS_SAID.get(word, word))
+    return " and ".join(dict.fromkeys(manners)) or None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
@@ -14,18 +15,20 @@ import respx
 import sqlalchemy as sa
 from PIL import Image
 
-from app.db import assets, calls
-from app.errors import NotFound
-from app.generations.files import address_id
+from app.db import assets, calls, generations, now, steps
+from app.errors import Conflict, NotFound
+from app.generations.files import address_id, written_id
 from app.generations.journal import Frame
 from app.generations.parts import Parts, StepFailed
 from app.generations.steps import ToolContext
+from app.generations.sweep import purge
 from app.generations.works import Works
 from app.tools.base import InvalidArguments
 from app.tools.context import Prepared, Question, Written
+from app.tools.generate_image import GenerateImage
 from providers.base import Family
 from providers.catalogue import parse_models
-from providers.errors import DownloadRefused, InvalidRequest
+from providers.errors import DownloadRefused, InvalidRequest, ModelGone
 from providers.http import Http
 from providers.registry import Registry
 from providers.types import ChatReply, ChatRequest, Done, ImageRequest, Media, MediaRequest, Output
@@ -61,11 +64,31 @@ class Acme(Family):
     async def submit(self, request: MediaRequest, media: Mapping[str, Media]) -> Done:
         if "blue" in getattr(request, "prompt", ""):
             raise InvalidRequest("acme has no blue.")
-        return Done((Output(data=PNG.getvalue()),))
+        return Done((Output(data=PNG.getvalue()),) * getattr(request, "n", 1))
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         sizes = [Image.open(io.BytesIO(media.read())).size for media in request.media.values()]
         return ChatReply(content=f"{sizes} {request.messages[1].content}")
+
+
+class Wide(Acme):
+    """The same, when its brush makes four pictures at once."""
+
+    models = parse_models(ROWS.replace('"free"]\n[[model]]', '"free"]\nlimits = { max_images_out = 4 }\n[[model]]'))
+
+
+class Shy(Acme):
+    """The same, when its only brush cannot start."""
+
+    async def submit(self, request: MediaRequest, media: Mapping[str, Media]) -> Done:
+        raise ModelGone("acme's brush is gone.")
+
+
+class Bolt(Acme):
+    """Another one that can do the same."""
+
+    name = "bolt"
+    models = parse_models(ROWS.replace("acme", "bolt"))
 
 
 @pytest.fixture
@@ -124,6 +147,49 @@ async def test_call_whose_every_part_fails_has_failed(parts):
         await context(parts).make(partial(asked, "a blue cat"), partial(asked, "a blue dog"))
 
 
+async def test_part_that_cannot_be_prepared_leaves_the_others_and_a_warning(parts):
+    async def gone() -> Prepared:
+        raise NotFound("There is no asset 'asset_1'.")
+
+    made = await context(parts).make(partial(asked, "a red cat"), gone)
+    assert len(made.assets) == 1
+    assert made.warnings == ("1 of 2 calls failed: There is no asset 'asset_1'.",)
+
+
+@pytest.mark.parametrize(("before", "now", "calls_made"), [(Acme, Wide, 3), (Wide, Acme, 1)])
+async def test_variants_begun_before_a_crash_stay_as_they_were(parts, before, now, calls_made):
+    tool = GenerateImage()
+    arguments = tool.parse('{"prompt": "a red cat", "n": 3}')
+    first, later = (replace(parts, registry=Registry([family({}, parts.http)])) for family in (before, now))
+    made = await tool.run(arguments, context(first))
+    assert await tool.run(arguments, context(later, again=True)) == made
+    assert (len(made.asset_ids), len(await receipts(parts))) == (3, calls_made)
+
+
+async def test_variant_not_begun_before_a_crash_is_made_beside_the_others(parts):
+    tool = GenerateImage()
+    prepared = partial(tool.prepare, tool.parse('{"prompt": "a red cat"}'), context(parts))
+    await context(parts).make(prepared, prepared)
+    result = await tool.run(tool.parse('{"prompt": "a red cat", "n": 3}'), context(parts, again=True))
+    assert (len(set(result.asset_ids)), len(await receipts(parts))) == (3, 3)
+
+
+async def test_work_of_another_vendor_is_found_again_when_that_is_not_offered_any_more(parts):
+    both = replace(parts, registry=Registry([Shy({}, parts.http), Bolt({}, parts.http)]))
+    made = await context(both).make(partial(asked, "a red cat"))
+    without = replace(parts, registry=Registry([Shy({}, parts.http)]))
+    assert (await context(without, again=True).make(partial(asked, "a red cat"))).assets == made.assets
+
+
+async def test_variants_are_not_answered_with_one_picture_of_before(parts):
+    frame = replace(FRAME, reuse=True)
+    first = ToolContext(parts, Works(parts), frame, STEP)
+    made = await first.make(partial(asked, "a red cat"), partial(asked, "a red cat"))
+    again = ToolContext(parts, Works(parts), frame, f"{STEP[:-1]}2")
+    reused = await again.make(partial(asked, "a red cat"), partial(asked, "a red cat"))
+    assert {one["reused_from"] for one in reused.assets} == {one["id"] for one in made.assets}
+
+
 # ---- inputs ----------------------------------------------------------------------------------------------------------
 
 
@@ -169,6 +235,14 @@ async def test_asset_of_another_owner_is_not_there(parts):
         await context(parts).input("asset_01kaj5v3m8f7q2n4d6s8t0w2y4")
 
 
+async def test_address_asked_for_twice_at_once_is_fetched_once(parts, web):
+    route = web.get("https://93.184.216.34/cat.png").respond(content=PNG.getvalue())
+    one, other = await asyncio.gather(
+        context(parts).input("https://example.com/cat.png"), context(parts).input("https://example.com/cat.png")
+    )
+    assert (one, route.call_count) == (other, 1)
+
+
 # ---- files of their own ----------------------------------------------------------------------------------------------
 
 
@@ -179,6 +253,27 @@ async def test_file_a_tool_wrote_is_an_asset_of_the_generation_once(parts):
     [row] = await parts.db.rows(sa.select(assets))
     assert (row["id"], row["media_type"], row["generation_id"]) == (facts["id"], "application/x-subrip", GENERATION)
     assert b"".join([chunk async for chunk in parts.store.stream(row["id"])]) == b"1\n"
+
+
+async def test_file_written_for_a_generation_that_is_gone_is_not_left_in_the_store(parts):
+    gone = sa.update(generations).values(deleted_at=now())
+    await parts.db.write(lambda connection: connection.execute(gone))
+    with pytest.raises(Conflict):
+        await context(parts).keep(Written(b"1\n", "application/x-subrip", "talk.srt", ()))
+    assert [page async for page in parts.store.listing() if page] == []
+
+
+async def test_file_whose_row_was_not_written_goes_with_its_generation(parts):
+    step = {"id": STEP, "generation_id": GENERATION, "turn": 1, "position": 1, "kind": "tool", "name": "x"}
+    values = {**step, "status": "cancelled", "asset_ids": [], "started_at": now()}
+    await parts.db.write(lambda connection: connection.execute(sa.insert(steps), values))
+    await parts.store.keep(written_id(GENERATION, STEP, 0), b"1\n")
+    await purge(parts, GENERATION, forget=nothing)
+    assert [page async for page in parts.store.listing() if page] == []
+
+
+async def nothing(generation_id: str) -> None:
+    """The engine has noted nothing."""
 
 
 # ---- questions -------------------------------------------------------------------------------------------------------

@@ -388,15 +388,15 @@ def test_a_web_client_elsewhere_can_read_that_a_body_is_too_large(narrow):
 def test_a_generation_can_be_continued_in_few_words(server, lighthouse):
     darker = generated(server, "make it darker", previous_id=lighthouse["id"])
     assert darker["previous_id"] == lighthouse["id"]
-    assert [(asset["type"], asset["width"]) for asset in darker["assets"]] == [("image", 256)]
-    assert "lighthouse" in darker["assets"][0]["prompt"]
-    assert "dark" in darker["assets"][0]["prompt"]
+    [asset] = darker["assets"]
+    assert (asset["type"], asset["width"], asset["parent_ids"]) == ("image", 256, [lighthouse["assets"][0]["id"]])
+    assert "dark" in asset["prompt"]
 
 
 def test_a_continued_generation_can_be_continued(server, lighthouse):
     darker = generated(server, "make it darker", previous_id=lighthouse["id"])
     larger = generated(server, "make it larger", previous_id=darker["id"])
-    assert "lighthouse" in larger["assets"][0]["prompt"]
+    assert larger["assets"][0]["parent_ids"] == [darker["assets"][0]["id"]]
 
 
 def test_a_generation_that_still_runs_cannot_be_continued(server, clip):

@@ -1,0 +1,1 @@
+"""How the offline stand-in looks, listens and reads: from measures and from files' own records."""
