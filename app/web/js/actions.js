@@ -21,7 +21,7 @@ const ACTIONS = {
   speech: [
     ["Edit", "Change this narration: ", "generate_speech"],
     ["Transcribe", "Transcribe this recording.", "transcribe_audio"],
-    ["Describe", "Describe this recording: who speaks, and how.", "analyze_audio"],
+    ["Describe", "Describe this recording.", "analyze_audio"],
   ],
 };
 ACTIONS.audio = ACTIONS.speech.slice(1);

@@ -30,7 +30,7 @@ const calendar = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "sh
 
 export const ended = (status) => ["completed", "failed", "cancelled"].includes(status);
 
-export const toolName = (name) => TOOLS[name] ?? name.replaceAll("_", " ");
+export const toolName = (name) => TOOLS[name] ?? label(name);
 
 /* Cents; of less than one cent, two digits that tell something. */
 export const money = (usd) => (usd > 0 && usd < 0.01 ? less : cents).format(usd);
