@@ -13,7 +13,7 @@ from fastapi import Header, Request, Response, status
 from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.sse import format_sse_event
 
-from app.errors import AppError, GenerationFailed, GenerationTimedOut, InvalidInput, NotReady
+from app.errors import AppError, Conflict, GenerationFailed, GenerationTimedOut, InvalidInput, NotReady
 from app.generations.events import TERMINAL, Event
 from app.generations.orders import Order
 from app.generations.service import Generation, Service
@@ -47,8 +47,9 @@ CALLERS_FAULT = (
     "unsupported_media",
     "too_large",
     "download_refused",
+    "budget_exceeded",
 )
-"""Why a tool that was called alone did not even begin."""
+"""Why a tool that was called alone did not even begin: its arguments, or the cap on its cost."""
 Prefer = Annotated[
     str | None, Header(description="`respond-async` answers at once, `wait=30` after 30 seconds at the latest.")
 ]
@@ -105,7 +106,12 @@ def shaped(generation: Generation, base_url: str, code: int, headers: dict[str, 
 
 
 def failure(generation: Generation) -> AppError:
-    """The problem a generation that failed as a whole answers with."""
+    """The problem a generation answers with that failed as a whole, or has nothing to show yet or any more."""
+    if not generation.over:
+        said = "This server is leaving. The generation goes on when it, or another one, is there; fetch it then."
+        return NotReady(said, generation_id=generation.row["id"])
+    if generation.row["status"] == "cancelled":
+        return Conflict("The generation was cancelled.", generation_id=generation.row["id"])
     error = generation.row["error"] or {"code": "internal_error", "message": "The generation failed."}
     if generation.row["request"].get("tool") and error["code"] in CALLERS_FAULT:
         return InvalidInput(error["message"], generation_id=generation.row["id"], reason=error["code"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, File, Query, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
@@ -223,5 +224,8 @@ def matches(if_none_match: str | None, etag: str) -> bool:
 def disposition(row: Mapping[str, Any], download: bool) -> str:
     """Pictures, films and sound may be shown in place; everything else is offered to be saved."""
     inline = not download and row["media_type"].split("/")[0] in ("image", "video", "audio")
-    name = f"{row['id']}.{EXTENSIONS.get(row['media_type'], 'bin')}"
-    return f'{"inline" if inline else "attachment"}; filename="{name}"'
+    ending = EXTENSIONS.get(row["media_type"], "bin")
+    own = (row["filename"] or "").rpartition(".")[0] or row["filename"]
+    # Under its own name (RFC 6266), but with the ending of what it is: an HTML file that is saved is text here.
+    named = f"; filename*=UTF-8''{quote(f'{own}.{ending}', safe='')}" if own and not inline else ""
+    return f'{"inline" if inline else "attachment"}; filename="{row["id"]}.{ending}"{named}'

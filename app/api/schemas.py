@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, PlainSerializer
 
+from app.generations.files import kept_as
 from app.generations.service import Generation
 from providers.types import Modality
 
@@ -147,6 +148,9 @@ class GenerationOut(BaseModel):
     warnings: list[str] = Field(description="What was done otherwise than asked, and why.", examples=[[]])
     error: ErrorOut | None = Field(None, description="Why it failed or broke off; null otherwise.", examples=[None])
     previous_id: str | None = Field(None, description="The generation it continues.", examples=[None])
+    inputs: list[str] = Field(
+        description="The assets it was given; an address is the asset its bytes are kept as.", examples=[[]]
+    )
     metadata: dict[str, str] = Field(description="Your own words, as they came.", examples=[{"post": "42"}])
     created_at: dt.datetime = Field(description="When it was asked for.", examples=["2026-11-20T12:53:12.812178Z"])
     started_at: dt.datetime | None = Field(
@@ -175,6 +179,7 @@ class GenerationOut(BaseModel):
                 "usage": generation.usage(),
                 "cost_usd": generation.spending.cost_usd,
                 "cost_is_complete": generation.spending.complete,
+                "inputs": [kept_as(row["id"], ref) for ref in row["request"]["inputs"]],
                 "metadata": row["request"]["metadata"],
             }
         )

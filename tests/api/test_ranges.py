@@ -129,7 +129,16 @@ def test_preference_is_read(header, found):
     ],
 )
 def test_only_pictures_films_and_sound_are_shown_in_place(media_type, download, shown):
-    assert disposition({"id": ASSET, "media_type": media_type}, download) == shown
+    assert disposition({"id": ASSET, "media_type": media_type, "filename": None}, download) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "saved"),
+    [('größe "1".txt', "gr%C3%B6%C3%9Fe%20%221%22.txt"), ("page.html", "page.txt"), ("notes", "notes.txt")],
+)
+def test_a_file_is_saved_under_its_own_name_with_the_ending_of_what_it_is(name, saved):
+    row = {"id": ASSET, "media_type": "text/plain", "filename": name}
+    assert disposition(row, True).endswith(f"; filename*=UTF-8''{saved}")
 
 
 def test_every_kind_of_file_taken_has_an_extension():
