@@ -134,8 +134,8 @@ class Recorder:
         answer = self._answers.pop(0)
         return Asked(answer if isinstance(answer, str) else json.dumps(answer), "openai/gpt-4o", image_tokens=765)
 
-    async def begun(self) -> MediaRequest | None:
-        return self.requests[0] if self.requests else None
+    async def begun(self) -> Mapping[int, MediaRequest]:
+        return dict(enumerate(self.requests))
 
     async def make(self, *prepares: Prepare) -> Made:
         made, warnings = [], []

@@ -28,6 +28,7 @@ UNSETTLED = ("reserved", "submitted", "unknown")
 # Built once: to build a statement takes longer than to run it.
 FIND = sa.select(calls).where(calls.c.id == sa.bindparam("which"))
 SELLER = sa.select(calls.c.vendor, calls.c.model).where(calls.c.id == sa.bindparam("which"))
+AMOUNTS = sa.select(calls.c.state, calls.c.amount_usd, calls.c.estimate_usd)
 CHANGE = sa.update(calls).where(calls.c.id == sa.bindparam("which"))
 FROM_RESERVED = CHANGE.where(calls.c.state == "reserved")
 WITHOUT_JOB = CHANGE.where(calls.c.state.in_(("reserved", "unknown")), calls.c.ticket.is_(None))
@@ -137,7 +138,7 @@ class Budgets:
             sa.select(generations.c.id).where(generations.c.id == intent.generation_id).with_for_update()
         )
         committed = Decimal(0)
-        for row in rows_of(connection, sa.select(calls).where(calls.c.generation_id == intent.generation_id)):
+        for row in rows_of(connection, AMOUNTS.where(calls.c.generation_id == intent.generation_id)):
             amount = (
                 row["estimate_usd"] if row["state"] in UNSETTLED or row["amount_usd"] is None else row["amount_usd"]
             )
@@ -229,7 +230,7 @@ class Budgets:
 
     def spent(self, connection: sa.Connection, generation_id: str) -> Decimal | None:
         """What a generation has cost so far, None when nothing of it is known."""
-        return spending(rows_of(connection, sa.select(calls).where(calls.c.generation_id == generation_id))).cost_usd
+        return spending(rows_of(connection, AMOUNTS.where(calls.c.generation_id == generation_id))).cost_usd
 
     async def of_generations(self, generation_ids: Iterable[str]) -> list[Row]:
         """Every receipt of these generations, oldest first."""

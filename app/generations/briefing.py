@@ -52,10 +52,15 @@ async def earlier(parts: Parts, row: Mapping[str, Any]) -> list[Message]:
         given = await parts.records.left(
             found["owner"], [kept_as(found["id"], ref) for ref in found["request"]["inputs"]]
         )
-        asked = found["prompt"] + listing("Inputs to work with", given)
+        asked = (found["prompt"] or f"({tool_of(found)})") + listing("Inputs to work with", given)
         answer = (found["response"] or "(no answer)") + listing("Assets made", made[found["id"]])
         messages += [Message(role="user", content=asked), Message(role="assistant", content=answer)]
     return messages
+
+
+def tool_of(row: Mapping[str, Any]) -> str:
+    """What was called where nothing was said; a model's message must not be empty."""
+    return str((row["request"].get("tool") or {}).get("name", "no words"))
 
 
 def listing(title: str, assets: Sequence[Mapping[str, Any]]) -> str:

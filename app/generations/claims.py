@@ -42,10 +42,11 @@ def claim(
     connection: sa.Connection,
     generation_id: str,
     executor: str,
-    frame: Mapping[str, Any],
+    frame: Mapping[str, Any] | None,
     silent_s: float,
 ) -> int | None:
-    """Make a generation this process's own, with the frame its runs rely on; which attempt this is, counted from 1.
+    """Make a generation this process's own, with the frame its runs rely on (None: it follows, see `framed`); which
+    attempt this is, counted from 1.
 
     None when it has ended, or when another living process works on it.
     """
@@ -62,12 +63,20 @@ def claim(
             status="running",
             started_at=sa.func.coalesce(generations.c.started_at, sa.literal(now(), generations.c.started_at.type)),
             attempts=generations.c.attempts + 1,
-            frame=sa.func.coalesce(generations.c.frame, sa.literal(dict(frame), generations.c.frame.type)),
+            frame=sa.func.coalesce(generations.c.frame, sa.literal(frame and dict(frame), generations.c.frame.type)),
         )
         .returning(generations.c.attempts)
     )
     attempt: int | None = claimed.scalar()
     return attempt
+
+
+def framed(connection: sa.Connection, generation_id: str, executor: str, frame: Mapping[str, Any]) -> bool:
+    """Write the frame of a generation that was claimed without one; False when it is not this process's any more."""
+    mine = sa.update(generations).where(
+        generations.c.id == generation_id, generations.c.status.in_(UNFINISHED), generations.c.executor == executor
+    )
+    return bool(connection.execute(mine.values(frame=dict(frame))).rowcount)
 
 
 def check(connection: sa.Connection, generation_id: str, executor: str) -> None:

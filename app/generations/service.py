@@ -31,10 +31,12 @@ REST_S = 2.0
 """How long a deletion waits for the requests under way to end."""
 Row = Mapping[str, Any]
 IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
+RECEIPT = [column for column in calls.c if column.name not in ("request", "ticket", "result")]
+"""What is shown of a receipt: not the words of an hour's transcript, of which a page of generations may have many."""
 BELONGING = {
     "made": sa.select(assets).order_by(assets.c.call_id, assets.c.id).where(assets.c.generation_id.in_(IDS)),
     "taken": sa.select(steps).order_by(steps.c.turn, steps.c.position).where(steps.c.generation_id.in_(IDS)),
-    "paid": sa.select(calls).order_by(calls.c.created_at, calls.c.id).where(calls.c.generation_id.in_(IDS)),
+    "paid": sa.select(*RECEIPT).order_by(calls.c.created_at, calls.c.id).where(calls.c.generation_id.in_(IDS)),
 }
 """What belongs to generations: their assets, steps and receipts."""
 

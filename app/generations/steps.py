@@ -60,7 +60,7 @@ class ToolContext:
         return f"{self._step}.{part}.{number}" if part else f"{self._step}.{number}"
 
     def _part_of(self, call_id: str) -> int:
-        part, _, number = call_id.removeprefix(f"{self._step}.").rpartition(".")
+        part = call_id.removeprefix(f"{self._step}.").rpartition(".")[0]
         return int(part) if part else 0
 
     # ---- models that write and look ----

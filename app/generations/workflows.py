@@ -29,7 +29,8 @@ from providers.errors import ProviderError
 from providers.types import ChatReply, Message, ToolCall
 
 from .briefing import brief
-from .claims import UNFINISHED, Deposed, claim
+from .claims import UNFINISHED, Deposed, claim, framed
+from .files import ADDRESS
 from .journal import Frame, Journal, add_warnings, step_id
 from .parts import Parts, StepFailed, opened, problem_of
 from .steps import ToolContext
@@ -98,11 +99,21 @@ class Workflows(DBOSConfiguredInstance):
             return None
         if row["attempts"] >= MOST_ATTEMPTS:
             raise StepFailed({"code": "given_up", "message": "The run was interrupted too often and was given up."})
+        executor, silent_s, taken = self._parts.executor, self._parts.settings.worker_silent_s, None
+        if not row["frame"] and any(ref.startswith(ADDRESS) for ref in row["request"]["inputs"]):
+            # To fetch takes its time, and may be the end of this process: nobody else begins meanwhile, and it counts.
+            taken = await self._parts.db.write(
+                lambda connection: claim(connection, generation_id, executor, None, silent_s)
+            )
+            if taken is None:
+                return None
         fixed, warnings = (row["frame"], ()) if row["frame"] else await self._frame(row)
 
         def beginning(connection: sa.Connection) -> int | None:
-            silent_s = self._parts.settings.worker_silent_s
-            attempt = claim(connection, generation_id, self._parts.executor, fixed, silent_s)
+            if taken is None:
+                attempt = claim(connection, generation_id, executor, fixed, silent_s)
+            else:
+                attempt = taken if framed(connection, generation_id, executor, fixed) else None
             if attempt is not None:
                 add_warnings(connection, generation_id, warnings)
             return attempt

@@ -92,6 +92,8 @@ class Works:
             return outcome
 
     async def _make(self, frame: Frame, step_id: str, call_id: str, order: Order) -> Json:
+        if frame.again and (over := await self._came_to(call_id)) is not None:
+            return over  # also when its model is not in the catalogue any more
         try:
             model = self._endings.model(order.request.model)
             intent = await self._intent(frame, step_id, call_id, order, model)
@@ -116,6 +118,10 @@ class Works:
         if outcome is None:
             outcome = await self._send(row, order.request, admitted=new and admitted)
         return await self.jobs.collect(outcome["job"]) if "job" in outcome else outcome
+
+    async def _came_to(self, call_id: str) -> Json | None:
+        row = await self._parts.db.row(sa.select(calls.c.result).where(calls.c.id == call_id))
+        return dict(row["result"]) if row is not None and row["result"] is not None else None
 
     def _reserve(self, connection: sa.Connection, frame: Frame, intent: Intent, admitted: bool) -> tuple[Row, bool]:
         """The receipt, and whether it is new."""

@@ -167,15 +167,25 @@ class Maker(Tool[A]):
         return request.model_copy(update=update), chosen.warnings
 
     async def _counts(self, arguments: A, context: Context) -> list[int]:
-        """How many works each call is for: a model that makes fewer at once is called several times."""
+        """How many works each call is for: a model that makes fewer at once is called several times. Calls begun before
+        a crash stay as they are, whatever the model makes at once by now, and only the rest is divided."""
         wanted = int(getattr(arguments, "n", 1))
         if wanted == 1:
             return [1]
-        begun = await context.begun()
-        name = begun.model if begun is not None else (await self.prepare(arguments, context))[0].model
-        model = context.catalogue.get(name)
-        most = int(model.limits.get("max_images_out", 1)) if model is not None else 1
-        return [min(most, wanted - done) for done in range(0, wanted, most)]
+        begun = {part: int(getattr(request, "n", 1)) for part, request in (await context.begun()).items()}
+        most = max(begun.values()) if begun else await self._most(arguments, context)
+        left, counts = wanted - sum(begun.values()), list[int]()
+        while left > 0 or len(counts) <= max(begun, default=-1):
+            part = len(counts)
+            gaps = sum(later not in begun for later in range(part + 1, max(begun, default=0)))
+            counts.append(begun.get(part) or max(1, min(most, left - gaps)))
+            left -= 0 if part in begun else counts[part]
+        return counts
+
+    async def _most(self, arguments: A, context: Context) -> int:
+        """How many works the model makes at once."""
+        model = context.catalogue.get((await self.prepare(arguments, context))[0].model)
+        return int(model.limits.get("max_images_out", 1)) if model is not None else 1
 
 
 @dataclass(frozen=True)

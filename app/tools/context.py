@@ -90,8 +90,9 @@ class Context(Protocol):
     async def ask(self, question: Question) -> Asked:
         """Have a model look, listen or read, and answer."""
 
-    async def begun(self) -> MediaRequest | None:
-        """The first request this call made before a crash, if it made one: what was chosen then still holds."""
+    async def begun(self) -> Mapping[int, MediaRequest]:
+        """The requests this call has made until now, also before a crash, by their place among those side by side: what
+        was chosen then still holds."""
 
     async def make(self, *prepares: Prepare) -> Made:
         """Hire the vendor of each request's model, side by side, wait, and keep what they made.

@@ -6,16 +6,17 @@ import asyncio
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Literal
 
 import jsonschema
-import referencing
 from pydantic import Field, field_validator
 
 from prompts import render
 from providers.catalogue import Catalogue
 
-from .base import Arguments, Ref, Result, Tool
+from .base import Arguments, InvalidArguments, Ref, Result, Tool, check_plain
+from .conforming import NotChecked, faults, unbounded
 from .context import Asked, Context, Given, Question
 from .looking import Answer, Unreadable, ask_for, read_json, schema_of, told
 from .rules import Rule, usual
@@ -125,21 +126,29 @@ def needs_for(document: Given) -> frozenset[str]:
 # ---- schemas ---------------------------------------------------------------------------------------------------------
 
 
-def validator(schema: Mapping[str, Any]) -> Any:
-    """A validator that fetches nothing: a `$ref` to an address is not resolved."""
-    return jsonschema.Draft202012Validator(schema, registry=referencing.Registry())
-
-
 def unusable(schema: Mapping[str, Any]) -> str | None:
     """Why this cannot be the schema of a document's data; None when it can."""
     try:
-        if len(json.dumps(schema)) > MOST_SCHEMA_CHARS:
-            return f"the schema is longer than {MOST_SCHEMA_CHARS} characters"
+        text = json.dumps(schema)
+    except RecursionError:
+        return "the schema is nested too deeply"
+    return (
+        f"the schema is longer than {MOST_SCHEMA_CHARS} characters" if len(text) > MOST_SCHEMA_CHARS else _why_not(text)
+    )
+
+
+@lru_cache(maxsize=64)
+def _why_not(text: str) -> str | None:
+    """The same of a schema as text. A long one takes a second to look at, and is asked about again when it is used."""
+    schema = json.loads(text)
+    try:
         jsonschema.Draft202012Validator.check_schema(schema)
     except jsonschema.SchemaError as error:
         return f"this is not a JSON Schema: {error.message}"
     except RecursionError:
         return "the schema is nested too deeply"
+    if problem := unbounded(schema):
+        return problem
     if any(not within(schema, ref) for ref in references(schema)):
         return "the schema refers to something outside of it; put it under $defs"
     return None if schema.get("type", "object") == "object" else "the schema must be that of an object"
@@ -165,7 +174,8 @@ def proposed(kind: DocumentType) -> dict[str, Any]:
     """The schema the model proposes, or any object where what it proposes is not one."""
     try:
         schema = read_json(kind.proposal or "")
-    except Unreadable:
+        check_plain(schema)
+    except (Unreadable, InvalidArguments):
         return dict(ANYTHING)
     return dict(ANYTHING) if unusable(schema) else schema
 
@@ -194,11 +204,9 @@ def checked(text: str, schema: Mapping[str, Any]) -> tuple[dict[str, Any], list[
     if not isinstance(answer.get("data"), dict):
         return answer, ["The answer has no object under data."]
     try:
-        errors = list(validator(schema).iter_errors(answer["data"]))[:20]
-    except (RecursionError, ArithmeticError, ValueError, referencing.exceptions.Unresolvable) as error:
-        # such as a definition of itself, or a number of 500 digits
+        return answer, faults(answer["data"], schema)
+    except NotChecked as error:
         return answer, [f"The data cannot be checked against the schema: {error}"[:300]]
-    return answer, [f"{error.json_path.removeprefix('$.')}: {error.message}"[:300] for error in errors]
 
 
 def judged(

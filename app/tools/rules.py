@@ -38,9 +38,11 @@ class Rule(Arguments):
     def _paths(cls, value: str | list[str]) -> str | list[str]:
         for path in [value] if isinstance(value, str) else value:
             try:
-                jmespath.compile(path)
+                parsed = jmespath.compile(path).parsed
             except JMESPathError as error:
                 raise ValueError(f"{path!r} is not a JMESPath") from error
+            if _multiplies(parsed):
+                raise ValueError(f"{path!r} makes lists of its own; name what is there")
         return value
 
     @property
@@ -76,6 +78,12 @@ def usual(data: Mapping[str, Any]) -> Sequence[Rule]:
     elif total and items:
         rules.append(Rule(total=total, sum_of=[*items, *extra]))
     return rules
+
+
+def _multiplies(node: Mapping[str, Any]) -> bool:
+    """Whether a path makes more than there is: `[@, @][]` again and again doubles the data each time."""
+    inner = [child for child in node.get("children", ()) if isinstance(child, Mapping)]
+    return node["type"] in ("multi_select_list", "multi_select_dict") or any(map(_multiplies, inner))
 
 
 def _first(data: Mapping[str, Any], names: Sequence[str]) -> str | None:

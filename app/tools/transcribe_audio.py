@@ -82,7 +82,8 @@ class TranscribeAudio(Maker[TranscribeArguments]):
         if made.transcript is None:
             raise ToolFailed("The vendor gave no transcript.")
         heard = Transcript.model_validate(made.transcript)
-        request = await context.begun()  # the recording itself may be deleted by the time a run is taken up again
+        request = (await context.begun()).get(0)
+        # The recording itself may be deleted by the time a run is taken up again.
         audio = request.audio if isinstance(request, TranscriptionRequest) else arguments.audio
         files = subtitles(heard.segments, "transcript", audio)
         found: dict[str, Any] = heard.model_dump(mode="json", exclude_none=True)

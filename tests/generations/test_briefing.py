@@ -94,6 +94,13 @@ async def test_earlier_generation_without_an_answer_says_so(parts):
     assert (await briefed(parts, "gen_2")).earlier[1].content == "(no answer)"
 
 
+async def test_tool_that_was_called_without_words_is_named(parts):
+    asked = {**asking_for(), "tool": {"name": "edit_image", "arguments": {"operation": "upscale"}}}
+    await add_generation(parts.db, "gen_1", prompt="", request=asked)
+    await add_generation(parts.db, "gen_2", previous_id="gen_1")
+    assert (await briefed(parts, "gen_2")).earlier[0].content == "(edit_image)"
+
+
 async def test_chain_is_told_from_its_beginning(parts):
     for number in range(1, 4):
         previous = f"gen_{number - 1}" if number > 1 else None

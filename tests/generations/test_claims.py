@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from app.db import Database, generations, now, workers
 from app.errors import Conflict
-from app.generations.claims import Deposed, beat, check, claim, forsaken, sign_in, sign_out
+from app.generations.claims import Deposed, beat, check, claim, forsaken, framed, sign_in, sign_out
 from tests.doubles import add_generation, database
 
 pytestmark = pytest.mark.anyio
@@ -218,3 +218,11 @@ async def test_process_among_others_leaves_them_theirs(db):
     await take(db, THERE)
     await enter(db, "worker_3")
     assert await db.write(orphans) == []
+
+
+async def test_frame_may_follow_the_claim_as_long_as_it_holds(db):
+    assert await db.write(lambda connection: claim(connection, "gen_1", HERE, None, SILENT_S)) == 1
+    assert (await row(db))["frame"] is None
+    assert await db.write(lambda connection: framed(connection, "gen_1", HERE, {"cap": 1}))
+    assert not await db.write(lambda connection: framed(connection, "gen_1", THERE, {"cap": 2}))
+    assert (await row(db))["frame"] == {"cap": 1}

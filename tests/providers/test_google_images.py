@@ -125,7 +125,7 @@ async def test_seed_is_ignored_aloud(family, draw):
 @pytest.mark.parametrize(
     ("request_", "said"),
     [
-        (picture(n=2), "at most 1 picture in one call"),
+        (picture(n=2), "at most 1 in one call"),
         (picture(references=("a",) * 15), "at most 14 pictures"),
         (picture(references=("z",)), "z is not attached"),
         (picture(references=("c",)), "c is video/mp4"),

@@ -107,7 +107,7 @@ async def test_speed_is_ignored_aloud(family, say):
     ("request_", "said"),
     [
         (speech(voice="Siri"), "no voice 'Siri'"),
-        (SpeechRequest(model=MODEL, text="x" * 9001), "at most 9000 characters at once, this text has 9001"),
+        (SpeechRequest(model=MODEL, text="x" * 9001), "at most 9000 characters of text at once; this request has 9001"),
         (speech(options={"language": "the Queen's"}), "does not take this language"),
         (speech(options={"stability": 1}), "knows no option 'stability'"),
     ],

@@ -250,7 +250,12 @@ def test_a_watched_family_is_like_the_family_in_all_else():
     acme = Acme()
     family = watched(acme, Ear())
     assert isinstance(family, Family)
-    assert (family.name, family.key, family.models, family.poll_every_s) == ("acme", acme.key, acme.models, acme.poll_every_s)
+    assert (family.name, family.key, family.models, family.poll_every_s) == (
+        "acme",
+        acme.key,
+        acme.models,
+        acme.poll_every_s,
+    )
     assert family.row("brush") is acme.models[1]
     assert family.unavailable() is None
     family.models = ()

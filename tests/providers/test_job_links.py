@@ -6,8 +6,8 @@ import pytest
 from providers.catalogue import Model
 from providers.drawing_limits import check_count, input_pictures, option_defaults, seed_warning
 from providers.errors import JobLost, NotOffered, RateLimited, Unanswered
-from providers.http import Http
-from providers.jobs import asked, fraction, job_link, kept_link, open_question
+from providers.http import Http, open_question
+from providers.jobs import fraction, job_link, kept_link
 from providers.types import ImageRequest, Media
 
 pytestmark = pytest.mark.anyio
@@ -77,7 +77,7 @@ async def test_question_without_an_answer_is_no_verdict(vendor, status, error):
     vendor.get(f"{BASE}/jobs/1").respond(status, headers={"retry-after": "2"})
     http = Http()
     with pytest.raises(error):
-        await asked(http, "Acme", "GET", f"{BASE}/jobs/1")
+        await http.asked("Acme", "GET", f"{BASE}/jobs/1")
     await http.aclose()
 
 

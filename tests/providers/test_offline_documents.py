@@ -181,6 +181,48 @@ def test_schema_that_names_nothing_gets_every_field():
     assert found["data"] == {"name": "Ana", "age": "30"}
 
 
+DAY = {"type": "string", "format": "date"}
+OWN_DATE = "ACME\nINVOICE\nInvoice No: 7\nDate: 2026-05-03\nTotal due: 12.00"
+
+
+@pytest.mark.parametrize("schema", [DAY, TEXT])
+@pytest.mark.parametrize("terms", ["", "\nPayment terms: 30 days", "\nPaid by card"])
+def test_date_of_an_invoice_is_not_the_day_it_is_due(schema, terms):
+    found = read({"invoice_date": schema, "due_date": schema, "date": schema}, OWN_DATE + terms)
+    assert found["data"] == {"invoice_date": "2026-05-03", "date": "2026-05-03"}
+    assert found["missing"] == ["due_date"]
+    assert found["confidence"]["due_date"] == 0.0
+    assert found["confidence"]["invoice_date"] >= 0.9
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INVOICE\nDate: 2026-05-03\nDue date: 2026-06-02",
+        "INVOICE\nDue date: 2026-06-02\nDate: 2026-05-03",
+        "INVOICE\nInvoice date: 2026-05-03 Due date: 2026-06-02",
+        "INVOICE\nDate: 2026-05-03  Payment due: 2 June 2026",
+        "INVOICE\nDate of issue: 2026-05-03\nDue: 2026-06-02",
+        "INVOICE\nDate: 2026-05-03\nPayable by 2 June 2026, without deduction.",
+        "INVOICE\nDate:\nDue date:\n2026-05-03\n2026-06-02",
+    ],
+)
+def test_both_dates_of_an_invoice_are_told_apart(text):
+    found = read({"invoice_date": DAY, "due_date": DAY}, text)
+    assert found["data"] == {"invoice_date": "2026-05-03", "due_date": "2026-06-02"}
+    assert min(found["confidence"].values()) >= 0.8
+
+
+def test_day_a_bill_is_due_is_not_its_own_date():
+    found = read({"date": DAY, "due_date": DAY}, "Bill\nDue date: 2026-06-02\nTotal: 3.00")
+    assert found["data"] == {"due_date": "2026-06-02"}
+    assert found["missing"] == ["date"]
+
+
+def test_amount_that_is_due_is_still_the_total():
+    assert read({"amount_due": NUMBER}, "Total due: 12.00\nDate: 2026-05-03")["data"] == {"amount_due": 12.0}
+
+
 @pytest.mark.parametrize(
     ("text", "number"),
     [

@@ -102,6 +102,8 @@ async def test_grey_picture_has_no_colour(offline, prompt):
         ("turn it upside down", SIZE),
         ("crop it to a square", (80, 80)),
         ("crop to 16:9", (120, 68)),
+        ("make it larger", (180, 120)),
+        ("smaller", (72, 48)),
         ("flip it", SIZE),
         ("add a blue frame", SIZE),
         ('add the caption "Winter sale"', SIZE),
@@ -197,6 +199,22 @@ async def test_erase_fills_from_the_surroundings(offline, mask):
 async def test_operation_without_its_mask_is_refused(offline, operation):
     with pytest.raises(InvalidRequest, match="mask"):
         await edited(offline, "a fox", operation=operation)
+
+
+async def test_mask_keeps_an_edit_to_its_part(offline, mask):
+    changed = pixels(opened(await edited(offline, "make it darker", mask=mask)))
+    assert (changed[:, :40] == pixels(SCENE)[:, :40]).all()
+    assert changed[30:50, 50:70].mean() < pixels(SCENE)[30:50, 50:70].mean()
+
+
+async def test_mask_that_cannot_be_used_is_told(offline, mask):
+    done = await edited(offline, "crop it to a square", mask=mask)
+    assert "mask was not used" in done.warnings[0]
+
+
+async def test_option_that_means_nothing_here_is_told(offline):
+    done = await edited(offline, "darker", options={"left": 5})
+    assert done.warnings == ("left has no meaning for this; it was ignored.",)
 
 
 async def test_outpaint_adds_the_pixels_asked_for_and_keeps_the_picture(offline):

@@ -118,6 +118,12 @@ def test_change_of_a_picture_is_an_edit_of_it(prompt, instruction, more):
     assert calls(ask(prompt, FOX)) == [("edit_image", {"image": "asset_9", "instruction": instruction, **more})]
 
 
+def test_edit_keeps_the_size_of_the_picture_unless_another_is_named():
+    small = made("a fox, 512x512", "asset_9: image, 512x512, made from: a fox")
+    assert "size" not in calls(ask("make it darker", small))[0][1]
+    assert calls(ask("make it darker, 640x480", small))[0][1]["size"] == "640x480"
+
+
 def test_picture_that_came_with_the_prompt_goes_before_earlier_ones():
     (_, arguments), *_ = calls(ask(given_with("make it darker", PICTURE), FOX))
     assert arguments["image"] == "asset_1"

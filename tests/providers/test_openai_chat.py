@@ -195,13 +195,22 @@ async def test_an_unknown_model_at_another_host_is_sent_as_it_is(openai_api: res
     assert (reply.content, reply.cost_usd) == ("Hello", None)
 
 
-async def test_a_stream_is_asked_for_when_the_setting_says_so(openai_api: respx.MockRouter) -> None:
+async def test_a_stream_is_asked_for_when_the_setting_says_so_as_a_plain_sdk_call_does(
+    openai_api: respx.MockRouter,
+) -> None:
     headers = {"content-type": "text/event-stream"}
     route = openai_api.post(URL).respond(headers=headers, content=STREAMED)
     async with opened(OPENAI_STREAM="true") as family:
-        reply = await family.complete(ask())
-    assert (sent(route)["stream"], sent(route)["stream_options"]) == (True, {"include_usage": True})
-    assert reply.content == "Hello"
+        assert (await family.complete(ask())).content == "Hello"
+    async with AsyncOpenAI(api_key="sk-secret", max_retries=0) as plain:
+        await plain.chat.completions.create(
+            model="gpt-4o",
+            messages=[{"role": "user", "content": "Hi"}],
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+    ours, theirs = (json.loads(call.request.content) for call in route.calls)
+    assert ours == theirs
 
 
 # ---- what comes back -------------------------------------------------------------------------------------------------

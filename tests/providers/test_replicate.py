@@ -2,7 +2,9 @@
 
 import base64
 import datetime as dt
+import email
 import hashlib
+import io
 import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -42,6 +44,14 @@ def sent(route) -> dict:
     return json.loads(route.calls.last.request.content)
 
 
+def file_in(request: httpx.Request) -> tuple[str, str, bytes]:
+    """Part, name and bytes of the file in a form."""
+    head = b"content-type: " + request.headers["content-type"].encode() + b"\r\n\r\n"
+    parts = email.message_from_bytes(head + request.read()).get_payload()
+    (part,) = (part for part in parts if part.get_filename())
+    return part.get_param("name", header="content-disposition"), part.get_filename(), part.get_payload(decode=True)
+
+
 async def polled(family, vendor, **fields) -> Done | Pending:
     status = fields.pop("status", "succeeded")
     vendor.get(f"{API}/predictions/p1").mock(return_value=prediction(status, **fields))
@@ -71,6 +81,52 @@ async def test_request_equals_the_official_clients(family, create):
     assert json.loads(ours.content) == json.loads(theirs.content)
     for name in ("authorization", "content-type"):
         assert ours.headers[name] == theirs.headers[name]
+
+
+async def test_clip_equals_the_official_clients(family, create):
+    request = VideoRequest(model="seedance-1-pro", prompt="x", image="a", width=1920, height=1080, seed=3)
+    await family.submit(request, {"a": PNG})
+    ours = create.calls.last.request
+    inputs = {"prompt": "x", "image": PNG.data_uri(), "duration": 5, "resolution": "1080p", "seed": 3}
+    await replicate.Client(api_token=KEY).predictions.async_create(version="bytedance/seedance-1-pro", input=inputs)
+    theirs = create.calls.last.request
+    assert ours is not theirs
+    assert (ours.url, json.loads(ours.content)) == (theirs.url, json.loads(theirs.content))
+
+
+async def test_questions_equal_the_official_clients(family, vendor):
+    get = vendor.get(f"{API}/predictions/p1").mock(return_value=prediction("processing"))
+    cancel = vendor.post(f"{API}/predictions/p1/cancel").mock(return_value=prediction("canceled"))
+    listing = vendor.get(f"{API}/predictions").mock(return_value=listed())
+    await family.poll(TICKET)
+    await family.cancel(TICKET)
+    await family.find(ImageRequest(model="flux-1.1-pro", prompt="x"), dt.datetime.now(dt.UTC))
+    client = replicate.Client(api_token=KEY)
+    await client.predictions.async_get("p1")
+    await client.predictions.async_cancel("p1")
+    await client.predictions.async_list()
+    for route in (get, cancel, listing):
+        ours, theirs = (call.request for call in route.calls)
+        assert (ours.method, ours.url.path, ours.content) == (theirs.method, theirs.url.path, theirs.content)
+        assert ours.headers["authorization"] == theirs.headers["authorization"]
+
+
+async def test_upload_equals_the_official_clients(family, create, vendor):
+    stored = {"id": "f", "name": "input.png", "content_type": "image/png", "size": 300_000, "etag": "e"}
+    stored |= {"checksums": {}, "metadata": {}, "created_at": "2026-11-20T12:00:00Z", "urls": {"get": f"{API}/files/f"}}
+    uploads = vendor.post(f"{API}/files").respond(201, json=stored)
+    large = Media("image/png", data=b"\0" * 300_000)
+    await family.submit(ImageRequest(model="flux-kontext-pro", prompt="x", references=("a",)), {"a": large})
+    file = io.BytesIO(large.read())
+    file.name = "input.png"
+    await replicate.Client(api_token=KEY).files.async_create(file)
+    ours, theirs = (call.request for call in uploads.calls)
+    assert (ours.method, ours.url, ours.headers["authorization"]) == (
+        theirs.method,
+        theirs.url,
+        theirs.headers["authorization"],
+    )
+    assert file_in(ours) == file_in(theirs) == ("content", "input.png", large.read())
 
 
 async def test_submit_does_not_wait_for_the_work(family, create):
@@ -140,7 +196,7 @@ async def test_several_images_in_one_call_where_the_model_makes_several(family, 
 
 @pytest.mark.parametrize(("model", "limit", "n"), [("flux-1.1-pro", 1, 2), ("flux-schnell", 4, 5)])
 async def test_more_images_than_one_call_makes_are_refused_before_it(family, create, model, limit, n):
-    with pytest.raises(NotOffered, match=f"at most {limit} images"):
+    with pytest.raises(NotOffered, match=f"at most {limit} in one call"):
         await family.submit(ImageRequest(model=model, prompt="x", n=n), {})
     assert not create.called
 

@@ -109,7 +109,7 @@ async def test_a_harmless_option_is_dropped_aloud(family, create):
         (edit(operation="inpaint", mask="b"), "does not inpaint"),
         (edit(mask="b"), "takes no mask"),
         (edit(prompt=""), "say what the picture is to become"),
-        (edit(n=2), "at most 1 images in one call"),
+        (edit(n=2), "at most 1 in one call"),
         (edit(image="z"), "z is not attached"),
         (edit(options={"steps": 5}), "no option 'steps'; it knows: output_format, "),
         (drawing("flux-schnell", num_inference_steps=9), "does not take this num_inference_steps"),

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
 
+import httpx
 import pytest
 from PIL import Image
 from runwayml import AsyncRunwayML
@@ -62,6 +63,11 @@ def create(vendor):
 
 def sent(route) -> dict:
     return json.loads(route.calls.last.request.content)
+
+
+def unframed(request: httpx.Request) -> bytes:
+    """The body of a form without the boundary that it was given by chance."""
+    return request.content.replace(request.headers["content-type"].partition("boundary=")[2].encode(), b"")
 
 
 async def polled(family, vendor, status, **fields) -> Done | Pending:
@@ -197,7 +203,7 @@ async def test_duration_is_the_nearest_allowed_and_warned_about(family, create, 
 async def test_seed_is_left_out_where_the_model_has_none(family, create):
     ticket = await family.submit(VideoRequest(model="hailuo3", prompt="x", seed=1), {})
     assert "seed" not in sent(create)
-    assert ticket.warnings == ("hailuo3 takes no seed.",)
+    assert ticket.warnings == ("hailuo3 takes no seed; the one given was ignored.",)
 
 
 async def test_prompt_over_the_limit_is_counted_in_utf16_and_refused_before_the_call(family, create):
@@ -219,6 +225,19 @@ async def test_several_images_and_speech_are_not_offered(family, create):
         with pytest.raises(NotOffered):
             await family.submit(request, {})
     assert not create.called
+
+
+async def test_upload_equals_the_official_clients(family, create, vendor):
+    place = {"uploadUrl": "https://bucket.test/up", "fields": {"policy": "p"}, "runwayUri": "runway://u"}
+    offered = vendor.post(f"{API}/uploads").respond(json=place)
+    upload = vendor.post("https://bucket.test/up").respond(204)
+    large = Media("image/png", data=b"\0" * 4_000_000)
+    await family.submit(VideoRequest(model="gen4_turbo", prompt="x", image="a"), {"a": large})
+    async with AsyncRunwayML(api_key=KEY, max_retries=0) as client:
+        await client.uploads.create_ephemeral(file=("input.png", large.read(), "image/png"))
+    assert_equal_requests(*(call.request for call in offered.calls))
+    ours, theirs = (unframed(call.request) for call in upload.calls)
+    assert ours == theirs
 
 
 async def test_large_image_is_uploaded_without_the_key(family, create, vendor):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from providers.transcripts import clean_s, clean_span, segments_of
+from providers.transcripts import clean_s, clean_span, expected_words, segments_of
 from providers.types import Segment, Word
 
 
@@ -61,3 +61,8 @@ def test_what_stands_between_words_is_kept_where_it_is_told():
 
 def test_no_words_are_no_segments():
     assert segments_of([]) == ()
+
+
+def test_words_to_expect_stand_between_commas_or_lines():
+    assert expected_words("Ada,  Bob\nthe  Impresario; Ada,,") == ["Ada", "Bob", "the Impresario"]
+    assert expected_words(None) == []

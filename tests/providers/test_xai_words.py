@@ -314,6 +314,17 @@ async def test_words_are_given_when_asked_for(family, stt):
     assert done.transcript.words[0] == Word(text="Hello", start_s=0.1, end_s=0.4, speaker="0")
 
 
+async def test_last_word_ends_with_the_sound_and_a_language_may_be_missing(family, vendor):  # trap 24
+    words = [{"text": "Yes?", "start": 1.7000000476837158, "end": 2.9, "speaker": 0}]
+    body = {"text": "Yes?", "language": None, "duration": 2.5, "words": words}
+    vendor.post(f"{API}/stt").respond(json=body)
+    done = await family.submit(listen(timestamps="word"), {"a": SOUND})
+    assert done.transcript is not None
+    assert done.transcript.words == (Word(text="Yes?", start_s=1.7, end_s=2.5, speaker="0"),)
+    assert done.transcript.segments[-1].end_s == 2.5
+    assert done.transcript.language is None
+
+
 async def test_transcript_is_billed_by_the_length_the_vendor_heard(family, stt):
     done = await family.submit(listen(timestamps="none"), {"a": SOUND})
     assert media_cost(family.row("grok-voice-transcribe-2.0"), listen(), done.usage) == Decimal("0.000070")

@@ -90,7 +90,10 @@ async def test_schema_the_model_proposes_is_used_where_the_caller_has_none():
     assert result.details["schema"] == json.loads(proposal)
 
 
-@pytest.mark.parametrize("proposal", ["{not json", '{"type": "array"}', '{"$ref": "https://example.com/x"}'])
+@pytest.mark.parametrize(
+    "proposal",
+    ["{not json", '{"type": "array"}', '{"$ref": "https://example.com/x"}', '{"x":' * 900 + "{}" + "}" * 900],
+)
 async def test_proposal_that_is_no_schema_is_any_object(proposal):
     kind = {**INVOICE, "type": "letter", "schema_json": proposal}
     result, _ = await extracted(kind, {"data": {}, "confidence": {}, "missing": []}, schema=None)
@@ -118,12 +121,29 @@ async def test_reader_must_be_able_to_see_what_it_is_given(document, needs):
         ({"properties": {"a": {"$ref": "#/$defs/none"}}}, "outside"),
         ({"properties": {"a": {"items": {"$ref": "#/properties/b"}}, "b": {}}}, "under $defs"),
         ({"properties": {"a": {"$dynamicRef": "#x"}}}, "outside"),
+        ({"properties": {"a": {"pattern": "(?=a)b"}}}, "looks around"),
+        ({"patternProperties": {"^(a+)+$": {}}}, "patternProperties"),
+        ({"properties": {"a": {"$schema": "http://json-schema.org/draft-07/schema#"}}}, "another $schema"),
     ],
 )
 def test_schema_that_cannot_be_used_says_why(schema, why):
     assert why in (unusable(schema) or "")
     with pytest.raises(InvalidArguments, match="schema: "):
         ExtractDocument().parse(json.dumps({"document": "asset_pdf", "schema": schema}))
+
+
+async def test_pattern_that_never_ends_is_soon_checked():
+    schema = {"type": "object", "properties": {"total": {"type": "string", "pattern": "^(a+)+$"}}}
+    wrong = {"data": {"total": "a" * 60 + "!"}, "confidence": {}, "missing": []}
+    result, _ = await extracted(INVOICE, wrong, wrong, schema=schema)
+    assert "does not match" in result.details["problems"][0]
+
+
+async def test_schema_that_fans_out_is_given_up():
+    fan = {f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(40)}
+    schema = {"properties": {"total": {"$ref": "#/$defs/d0"}}, "$defs": {**fan, "d40": {"type": "string"}}}
+    result, _ = await extracted(INVOICE, READ, READ, schema=schema)
+    assert "takes too long" in result.details["problems"][0]
 
 
 def test_definitions_of_the_schema_can_still_be_referred_to():
@@ -150,7 +170,10 @@ async def test_rule_that_cannot_be_applied_to_the_data_is_neither_kept_nor_broke
     assert [verdict["holds"] for verdict in result.details["rules"]] == [None]
 
 
-def test_rule_that_is_no_path_is_refused():
-    asked = {"document": "asset_pdf", "rules": [{"total": "to tal!", "sum_of": ["a"]}]}
-    with pytest.raises(InvalidArguments, match="not a JMESPath"):
+@pytest.mark.parametrize(
+    ("path", "why"), [("to tal!", "not a JMESPath"), ("items[].amount | [@, @][] | [@, @][]", "lists of its own")]
+)
+def test_rule_that_is_no_path_is_refused(path, why):
+    asked = {"document": "asset_pdf", "rules": [{"total": path, "sum_of": ["a"]}]}
+    with pytest.raises(InvalidArguments, match=why):
         ExtractDocument().parse(json.dumps(asked))
