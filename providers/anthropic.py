@@ -6,10 +6,9 @@ Facts: the official SDK anthropic 2.12.0. A turn is stateless, so one whose answ
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -29,7 +28,7 @@ from .errors import (
     Unavailable,
 )
 from .http import Http, answer_of, json_body, status_of
-from .refusals import detail_of, retry_after
+from .refusals import detail_of, retry_after, told_apart
 from .types import ChatReply, ChatRequest, Usage
 
 VERSION = "2026-10-21"
@@ -93,7 +92,7 @@ class Anthropic(Family):
 
     async def _ask(self, body: dict[str, Any]) -> Any:
         """The paid POST, and the JSON of its answer."""
-        with refusals():
+        with told_apart(named):
             url = f"{self.base_url}/v1/messages"
             return json_body(await self.http.send(LABEL, "POST", url, paid=True, json=body, headers=self._headers))
 
@@ -156,17 +155,6 @@ def limits_of(model: Mapping[str, Any]) -> dict[str, int]:
 
 
 # ---- refusals --------------------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def refusals() -> Iterator[None]:
-    """Around a turn: refusals told apart where the HTTP status alone says less, or something else."""
-    try:
-        yield
-    except ProviderError as error:
-        if (problem := named(error)) is not None:
-            raise problem from error
-        raise
 
 
 def named(error: ProviderError) -> ProviderError | None:

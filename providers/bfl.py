@@ -20,7 +20,7 @@ from .drawing_limits import check_count, input_pictures
 from .edits import as_drawing, check_edit
 from .errors import JobFailed, JobLost, MalformedAnswer, Moderated, NotOffered
 from .http import Http, before_payment
-from .jobs import fraction, job_link, kept_link
+from .jobs import fraction, job_id_in, job_link, kept_link
 from .masks import png_of, read_mask
 from .media import attached
 from .options import fit_options
@@ -59,9 +59,7 @@ class BFL(Family):
             body, warnings = await asyncio.to_thread(body_of, model, request, media)
         url = f"{self.base_url}/v1/{model.wire_id}"
         answer = await self.http.send_json(LABEL, "POST", url, paid=True, json=body, headers=self._headers)
-        job_id = answer.get("id")
-        if not isinstance(job_id, str) or not job_id:
-            raise MalformedAnswer(f"{LABEL} accepted the request but named no task.")
+        job_id = job_id_in(answer, LABEL)
         domain = DOMAIN if f".{self.host}".endswith(f".{DOMAIN}") else None  # a gateway's key is for the gateway alone
         link = kept_link(answer.get("polling_url"), self.base_url, domain=domain)
         state = link or f"/v1/get_result?id={quote(job_id, safe='')}"  # the older address, at the host we know

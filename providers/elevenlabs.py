@@ -22,7 +22,7 @@ import httpx
 from .addresses import same_origin
 from .base import NOTHING, Family
 from .catalogue import Correction, Model, load_models, load_voices
-from .elevenlabs_errors import LABEL, refusals
+from .elevenlabs_errors import LABEL, named
 from .elevenlabs_history import History
 from .elevenlabs_transcripts import file_of, form_of, transcript_of
 from .errors import JobLost, MalformedAnswer, NotOffered
@@ -30,6 +30,8 @@ from .http import Http, before_payment, json_body
 from .media import attached
 from .media_types import media_type_of
 from .options import fit_options
+from .reading_limits import check_length, fit_speed, instructions_warning
+from .refusals import told_apart
 from .types import (
     Done,
     Media,
@@ -110,7 +112,7 @@ class ElevenLabs(Family):
         voice = quote(self.voice_for(row, request.voice), safe="")
         url = f"{self.base_url}/v1/text-to-speech/{voice}" + ("/stream" if request.stream else "")
         content = {"params": {"output_format": OUTPUT_FORMATS[request.format]}, "json": body, "headers": self._headers}
-        with refusals():
+        with told_apart(named):
             if request.stream:
                 answer = await self.http.stream(LABEL, "POST", url, paid=True, **content)
                 if is_json(answer.headers):
@@ -132,7 +134,7 @@ class ElevenLabs(Family):
             name, sound, media_type = await asyncio.to_thread(file_of, row, attached(request.audio, media))
         # Nothing is heard of it until it is done, which takes longer the longer the sound is.
         patience = httpx.Timeout(self.http.limit_s(len(sound)), connect=self.http.timeout.connect)
-        with refusals():
+        with told_apart(named):
             answer = await self.http.send_json(
                 LABEL,
                 "POST",
@@ -201,24 +203,15 @@ class ElevenLabs(Family):
 
 def speech_of(row: Model, request: SpeechRequest) -> tuple[Body, Warnings]:
     """The body a request for speech becomes. Raises NotOffered."""
-    most = row.limits.get("max_prompt_chars")
-    if most is not None and len(request.text) > most:
-        raise NotOffered(
-            f"{row.id} takes at most {most} characters of text at once; this request has {len(request.text)}."
-        )
+    check_length(row, request.text)
     options, warnings = fit_options(row, request.options)
     settings = {name: options.pop(name) for name in VOICE_SETTINGS if name in options}
-    if request.speed != 1.0 and "speed_min" in row.limits:
-        speed = min(max(request.speed, float(row.limits["speed_min"])), float(row.limits["speed_max"]))
+    speed, bent = fit_speed(row, request.speed)
+    if speed != 1.0:
         settings["speed"] = speed
-        if speed != request.speed:
-            warnings += (f"{row.id} cannot speak at speed {request.speed:g}; {speed:g} was used instead.",)
-    elif request.speed != 1.0:
-        warnings += (f"{row.id} cannot change its speed; the one asked for was ignored.",)
-    if request.instructions:
-        warnings += (f"{row.id} takes no instructions; the ones given were ignored.",)
     body: Body = {"text": request.text, "model_id": row.wire_id}
-    return body | ({"voice_settings": settings} if settings else {}) | options, warnings
+    body |= {"voice_settings": settings} if settings else {}
+    return body | options, warnings + bent + instructions_warning(row, request)
 
 
 def is_json(headers: Mapping[str, str]) -> bool:

@@ -7,14 +7,12 @@ documentation as api-evangelist/elevenlabs read it on 2026-09-17, and help.eleve
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from .errors import InvalidRequest, ModelGone, Moderated, ProviderError, QuotaExhausted, Unauthorized
 from .http import answer_of
-from .refusals import detail_of
+from .refusals import detail_of, place_of
 
 LABEL = "ElevenLabs"
 NO_CREDIT = {"quota_exceeded", "insufficient_credits", "payment_required", "paid_plan_required"}
@@ -25,17 +23,6 @@ NO_VOICE = {"voice_not_found", "invalid_voice_id", "voice_does_not_exist"}
 NO_MODEL = {"model_not_found", "unsupported_model", "model_access_denied"}
 BLOCKED = re.compile(r"moderat|against_policy|content_policy|prohibited|safety")
 """In a code. No code for blocked content is documented and none was recorded: this is what one would be called."""
-
-
-@contextlib.contextmanager
-def refusals() -> Iterator[None]:
-    """Around a request: ElevenLabs' own refusals told apart, where the HTTP status alone says less or another thing."""
-    try:
-        yield
-    except ProviderError as error:
-        if (problem := named(error)) is not None:
-            raise problem from error
-        raise
 
 
 def named(error: ProviderError) -> ProviderError | None:
@@ -67,6 +54,6 @@ def _read(body: Any) -> tuple[str, str]:
         return code, detail_of({"message": f"{detail.get('message') or code}{param}"})
     if isinstance(detail, list):
         issues = [issue for issue in detail if isinstance(issue, dict)][:3]
-        found = "; ".join(f"{'.'.join(map(str, issue.get('loc') or ()))}: {issue.get('msg')}" for issue in issues)
+        found = "; ".join(f"{place_of(issue.get('loc'))}: {issue.get('msg')}" for issue in issues)
         return "", detail_of({"message": found})
     return "", detail_of(body)

@@ -16,7 +16,7 @@ from typing import Any
 from .catalogue import Model
 from .errors import MalformedAnswer, NotOffered
 from .options import fit_options
-from .transcripts import clean_s, clean_span, segments_of
+from .transcripts import clean_s, clean_span, expected_words, segments_of
 from .types import Media, Transcript, TranscriptionRequest, Word
 
 NOT_IN_KEYTERMS = re.compile(r"[<>{}\[\]\\]")
@@ -53,8 +53,7 @@ def form_of(row: Model, request: TranscriptionRequest) -> tuple[Form, Warnings]:
 
 def keyterms_of(hint: str) -> tuple[list[str], str]:
     """The words and names to expect, and those that are none for this vendor."""
-    parts = [" ".join(part.split()) for part in re.split(r"[,;\n]", hint)]
-    wanted = list(dict.fromkeys(part for part in parts if part))
+    wanted = expected_words(hint)
     good = [part for part in wanted if _is_keyterm(part)][:MAX_KEYTERMS]
     return good, ", ".join(part for part in wanted if part not in good)[:200]
 

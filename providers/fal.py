@@ -28,7 +28,7 @@ from .errors import (
     Unauthorized,
 )
 from .http import Http, answer_of, before_payment, json_body, open_question, status_of
-from .jobs import job_link, kept_link
+from .jobs import job_id_in, job_link, kept_link
 from .options import fit_options
 from .refusals import detail_of
 from .shapes import asked_size, fit_size, size_warning
@@ -70,9 +70,7 @@ class Fal(Family):
             body, warnings = await asyncio.to_thread(body_of, model, request, media)
         path = f"{model.wire_id}/{model.limits['edit_path']}" if request.references else model.wire_id
         answer = await self._create(path, body)
-        job_id = answer.get("request_id")
-        if not isinstance(job_id, str) or not job_id:
-            raise MalformedAnswer("fal accepted the request but named no id of it.")
+        job_id = job_id_in(answer, LABEL, "request_id")
         return Ticket(job_id=job_id, state=self._links(path, job_id, answer), warnings=warnings)
 
     async def poll(self, ticket: Ticket) -> Done | Pending:

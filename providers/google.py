@@ -19,8 +19,8 @@ from .catalogue import Correction, Model, load_models, load_voices
 from .chat_completions import call_ids
 from .chat_prices import chat_cost
 from .chat_streams import dicts
-from .errors import InvalidRequest, MalformedAnswer, Refused
-from .google_answers import LABEL, Json, named_refusal, text
+from .errors import InvalidRequest
+from .google_answers import LABEL, Json, named, text
 from .google_chat import chat_body, chat_reply, check_media
 from .google_files import Inputs
 from .google_images import drawing_of, image_body, picture_of
@@ -28,7 +28,9 @@ from .google_speech import speech_body, speech_of
 from .google_transcripts import check_sound, transcript_of, transcription_body
 from .google_video import check_inputs, inputs_of, outcome, video_body
 from .http import Http, before_payment
+from .jobs import job_id_in
 from .media import attached
+from .refusals import told_apart
 from .types import (
     ChatReply,
     ChatRequest,
@@ -132,9 +134,7 @@ class Google(Family):
             placed = [await inputs.place(name, media) for name in inputs_of(model, request)]
             body, warnings = await video_body(model, request, placed, media)
         answer = await self._paid("interactions", body)
-        if not (job_id := text(answer.get("id"))):
-            raise MalformedAnswer("Google accepted the request but named no job.")
-        return Ticket(job_id=job_id, warnings=warnings)
+        return Ticket(job_id=job_id_in(answer, LABEL), warnings=warnings)
 
     async def poll(self, ticket: Ticket) -> Done | Pending:
         answer = await self.http.ask(LABEL, "GET", self._url(_job(ticket)), headers=self._headers)
@@ -179,14 +179,9 @@ class Google(Family):
 
     async def _paid(self, path: str, body: Mapping[str, Any]) -> Json:
         """A paid POST, sent once, with Google's own refusals told apart."""
-        try:
-            return await self.http.send_json(
-                LABEL, "POST", self._url(path), paid=True, json=body, headers=self._headers
-            )
-        except Refused as error:
-            if better := named_refusal(error):
-                raise better from error
-            raise
+        with told_apart(named):
+            url = self._url(path)
+            return await self.http.send_json(LABEL, "POST", url, paid=True, json=body, headers=self._headers)
 
 
 def _generate(model: str) -> str:

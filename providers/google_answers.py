@@ -15,7 +15,7 @@ from typing import Any
 
 from .catalogue import Model
 from .chat_streams import dicts
-from .errors import MalformedAnswer, Moderated, ProviderError, QuotaExhausted, Refused, Unauthorized
+from .errors import MalformedAnswer, Moderated, ProviderError, QuotaExhausted, Unauthorized
 from .http import answer_of, status_of
 from .types import Usage
 
@@ -132,7 +132,7 @@ def count(value: Any) -> int | None:
 # ---- refusals --------------------------------------------------------------------------------------------------------
 
 
-def named_refusal(error: Refused) -> ProviderError | None:
+def named(error: ProviderError) -> ProviderError | None:
     """What Google's own words say of a refusal where its HTTP status says something else; None where they do not.
 
     A wrong key is answered with 400, and a limit of requests a day with the 429 of one a minute, told apart by

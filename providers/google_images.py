@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 
 from .catalogue import Model
-from .drawing_limits import check_count, input_pictures
+from .drawing_limits import check_count, input_pictures, seed_warning
 from .edits import as_drawing, check_edit
 from .errors import NotOffered
 from .google_answers import Json, candidate_of, decoded, inline, usage_of
@@ -39,14 +39,12 @@ def image_body(model: Model, request: ImageRequest, placed: list[Placed]) -> tup
     """The JSON body of a drawing. Without a size the picture is a square, or keeps the shape of the one it is from."""
     _, warnings = fit_options(model, request.options)
     shape, bent = image_config(model, asked_size(request))
-    if request.seed is not None:
-        warnings += (f"{model.id} takes no seed; the one given was ignored.",)
     # "IMAGE" alone: allowed to write as well, a model may answer with words only, and is paid for them.
     config = {"responseModalities": ["IMAGE"]} | ({"imageConfig": shape} if shape else {})
     parts = [{"text": request.prompt}, *(one.part() for one in placed)]
     # Since 2026-10-26 new paid projects store what is sent unless it says otherwise.
     body = {"contents": [{"role": "user", "parts": parts}], "generationConfig": config, "store": False}
-    return body, bent + warnings
+    return body, bent + warnings + seed_warning(model, request)
 
 
 def image_config(model: Model, size: Size | None) -> tuple[Json, tuple[str, ...]]:

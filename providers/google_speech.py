@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 
 from .catalogue import Model
-from .errors import MalformedAnswer, NotOffered
+from .errors import MalformedAnswer
 from .google_answers import LABEL, Candidate, Json, candidate_of, decoded, inline, usage_of
 from .media_types import media_type_of
 from .options import fit_options
+from .reading_limits import check_length
 from .sound import mp3, samples_of, wav
 from .types import Done, Output, SpeechRequest
 
@@ -24,9 +25,7 @@ RAW = re.compile(r"audio/(l16|pcm)\b", re.IGNORECASE)
 
 def speech_body(model: Model, request: SpeechRequest, voice: str) -> tuple[Json, tuple[str, ...]]:
     """The JSON body of a reading. Raises NotOffered."""
-    most = model.limits.get("max_prompt_chars")
-    if most is not None and len(request.text) > most:
-        raise NotOffered(f"{model.id} reads at most {most} characters at once, this text has {len(request.text)}.")
+    check_length(model, request.text)
     options, warnings = fit_options(model, request.options)
     if request.speed != 1.0:
         warnings += (f"{model.id} has no speed; say in the instructions how fast it is to be read.",)

@@ -15,7 +15,7 @@ from .errors import NotOffered
 from .google_answers import Json, candidate_of, mapping, text, usage_of
 from .google_files import Placed
 from .options import fit_options
-from .transcripts import clean_span, segments_of
+from .transcripts import clean_span, expected_words, segments_of
 from .types import Done, Transcript, TranscriptionRequest, Word
 
 MOST_WORDS = 1000
@@ -33,7 +33,7 @@ def transcription_body(model: Model, request: TranscriptionRequest, placed: Plac
         config["wordTimestamp"] = True
     if request.speakers:
         config["diarization"] = True
-    words = [word.strip() for word in re.split(r"[,;\n]", request.hint or "") if word.strip()]
+    words = expected_words(request.hint)
     if words and timed:
         warnings += (f"{model.id} takes no hint together with times or speakers; it was ignored.",)
     elif words:

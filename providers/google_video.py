@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from .catalogue import Model
 from .chat_streams import dicts
+from .drawing_limits import seed_warning
 from .errors import JobFailed, Moderated, NotOffered, ProviderError
 from .google_answers import Json, by_modality, count, decoded, mapping, priced_tokens, text
 from .google_files import Placed
@@ -73,8 +74,6 @@ async def video_body(
     first = media[request.image] if request.image else None
     shape = await asyncio.to_thread(image_size, first) if first and not asked_size(request) else None
     made, bent = _form(model, request, task, made, shape)
-    if request.seed is not None:
-        warnings += (f"{model.id} takes no seed; the one given was ignored.",)
     content = [one.block() for one in placed] + ([{"type": "text", "text": prompt}] if prompt else [])
     body = {
         "model": model.wire_id,
@@ -84,7 +83,7 @@ async def video_body(
         "background": True,
         "store": True,  # a job in the background can only be asked about while it is stored
     }
-    return body, bent + warnings
+    return body, bent + warnings + seed_warning(model, request)
 
 
 def task_of(request: VideoRequest, wanted: str | None) -> tuple[str, str]:

@@ -1,13 +1,23 @@
-"""What slow vendors' jobs have in common: the addresses a vendor gives for a job, and how far it is."""
+"""What slow vendors' jobs have in common: their ids, the addresses a vendor gives for them, and how far they are."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
 from .addresses import https_host, same_origin
+from .errors import MalformedAnswer
+
+
+def job_id_in(answer: Any, vendor: str, key: str = "id") -> str:
+    """The id of the job that a vendor accepted. Raises MalformedAnswer when its answer names none."""
+    found = answer.get(key) if isinstance(answer, Mapping) else None
+    if not isinstance(found, str) or not found:
+        raise MalformedAnswer(f"{vendor} accepted the request but named no job.")
+    return found
 
 
 def kept_link(url: Any, base_url: str, *, domain: str | None = None) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .catalogue import Model
+from .drawing_limits import seed_warning
 from .edits import as_drawing, check_edit
 from .errors import NotOffered
 from .masks import transparent_mask
@@ -48,8 +49,7 @@ def drawing_of(row: Model, request: ImageRequest | EditRequest, media: Mapping[s
     check_limit(row, "max_prompt_chars", len(request.prompt), "characters of prompt")
     check_limit(row, "max_images_out", request.n, "pictures at once")
     size, warnings = _size(row, request)
-    if request.seed is not None:
-        warnings.append(f"{row.id} takes no seed; the one given was ignored.")
+    warnings += seed_warning(row, request)
     options, dropped = fit_options(row, request.options)
     warnings += dropped
     foreign = OF_DRAWINGS if request.references else OF_EDITS

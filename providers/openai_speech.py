@@ -18,6 +18,7 @@ from .errors import MalformedAnswer, NotOffered
 from .openai_drawing import check_limit
 from .openai_errors import json_of
 from .options import fit_options
+from .reading_limits import check_length, fit_speed, instructions_warning
 from .types import SpeechRequest
 
 
@@ -31,18 +32,17 @@ def speech_of(row: Model, request: SpeechRequest, voice: Any) -> tuple[dict[str,
     """The SDK's parameters for a request, and what has to be said about it. Raises NotOffered."""
     if "tts" not in row.capabilities:
         raise NotOffered(f"{row.id} speaks only over the Realtime API, which is not used here.")
-    check_limit(row, "max_prompt_chars", len(request.text), "characters of text at once")
+    check_length(row, request.text)
     options, warnings = fit_options(row, request.options)
-    speed = min(max(request.speed, float(row.limits["speed_min"])), float(row.limits["speed_max"]))
-    if speed != request.speed:
-        warnings += (f"{row.id} cannot speak at speed {request.speed:g}; {speed:g} was used instead.",)
+    speed, bent = fit_speed(row, request.speed)
+    warnings += bent
     given: dict[str, Any] = {"model": row.wire_id, "input": request.text, "voice": voice, "speed": speed}
     given["response_format"] = request.format
     if request.instructions and "instructions" in row.capabilities:
         check_limit(row, "max_instructions_chars", len(request.instructions), "characters of instructions")
         given["instructions"] = request.instructions
-    elif request.instructions:
-        warnings += (f"{row.id} takes no instructions; the ones given were ignored.",)
+    else:
+        warnings += instructions_warning(row, request)
     return given | options, warnings
 
 

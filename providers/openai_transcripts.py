@@ -16,7 +16,7 @@ from typing import Any
 from .catalogue import Model
 from .errors import MalformedAnswer, NotOffered
 from .options import fit_options
-from .transcripts import clean_s, clean_span
+from .transcripts import clean_s, clean_span, expected_words
 from .types import Media, Segment, Transcript, TranscriptionRequest, Usage, Word
 
 EXTENSIONS = {
@@ -67,7 +67,7 @@ def transcription_of(row: Model, request: TranscriptionRequest, sound: Media) ->
         language = request.language.partition("-")[0].lower()  # ISO 639-1
         given |= {"languages": [language]} if "languages" in row.capabilities else {"language": language}
     if request.hint and "keywords" in row.capabilities:
-        given["keywords"] = [word for part in re.split(r"[,;\n]", request.hint) if (word := part.strip())]
+        given["keywords"] = expected_words(request.hint)
     elif request.hint and "prompt" in row.capabilities:
         given["prompt"] = request.hint
     elif request.hint:

@@ -6,7 +6,7 @@ import contextlib
 import datetime as dt
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -58,6 +58,18 @@ def error_for(vendor: str, status: int, headers: Mapping[str, str], body: Any, *
     return Unanswered(f"{vendor} answered HTTP {status}{tail}", retry_after=wait)
 
 
+@contextlib.contextmanager
+def told_apart(named: Callable[[ProviderError], ProviderError | None]) -> Iterator[None]:
+    """Around a request: raises what `named` makes of its errors, where the vendor's own words say more than the HTTP
+    status, or something else; where it makes None, the error as it is."""
+    try:
+        yield
+    except ProviderError as error:
+        if (problem := named(error)) is not None:
+            raise problem from error
+        raise
+
+
 def retry_after(headers: Mapping[str, str], body: Any = None) -> float | None:
     """The delay in seconds a vendor asked for, wherever it put it; None when it did not say.
 
@@ -82,11 +94,17 @@ def retry_after(headers: Mapping[str, str], body: Any = None) -> float | None:
         if isinstance(body.get("detail"), str) and (match := re.search(r"in ~?(\d+(?:\.\d+)?) ?s", body["detail"])):
             found.append(float(match[1]))
         error = body.get("error")
-        for detail in error.get("details") or () if isinstance(error, dict) else ():
+        details = error.get("details") if isinstance(error, dict) else None
+        for detail in details if isinstance(details, list) else ():
             delay = str(detail.get("retryDelay", "")) if isinstance(detail, dict) else ""
             if delay.endswith("s") and _number(delay[:-1]) is not None:
                 found.append(float(delay[:-1]))
     return max(0.0, *found) if found else None
+
+
+def place_of(path: Any) -> str:
+    """What a complaint is about, `["body", "seed"]`, with dots between; empty where the vendor does not say."""
+    return ".".join(map(str, path)) if isinstance(path, list) else ""
 
 
 def _number(text: str) -> float | None:

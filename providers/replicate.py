@@ -22,6 +22,7 @@ from .base import NOTHING, Family
 from .catalogue import Correction, Model, load_lanes, load_models
 from .errors import InvalidRequest, JobFailed, JobLost, MalformedAnswer, Moderated, NotOffered, ProviderError
 from .http import Http, before_payment, status_of
+from .jobs import job_id_in
 from .media import attached
 from .replicate_inputs import Inputs, images_of, inputs_of
 from .replicate_list import Predictions
@@ -60,10 +61,7 @@ class Replicate(Family):
         with before_payment():
             inputs |= await self._images(model, [attached(name, media) for name in images_of(request)])
         answer = await self._create(model, inputs)
-        job_id = answer.get("id")
-        if not isinstance(job_id, str) or not job_id:
-            raise MalformedAnswer("Replicate accepted the request but named no prediction.")
-        return Ticket(job_id=job_id, warnings=warnings)  # urls.get and urls.cancel follow from the id
+        return Ticket(job_id=job_id_in(answer, LABEL), warnings=warnings)  # urls.get and urls.cancel follow from the id
 
     async def poll(self, ticket: Ticket) -> Done | Pending:
         answer = await self.http.ask(LABEL, "GET", self._prediction(ticket), headers=self._headers)

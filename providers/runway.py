@@ -29,7 +29,8 @@ from .errors import (
     RateLimited,
 )
 from .http import Http, answer_of, before_payment
-from .refusals import detail_of
+from .jobs import job_id_in
+from .refusals import detail_of, place_of
 from .runway_orders import Body, order_of
 from .types import Done, Media, MediaRequest, Output, Pending, Ticket
 
@@ -63,9 +64,8 @@ class Runway(Family):
         with before_payment():
             order = await order_of(model, request, media, self._link)
         answer = await self._create(order.path, order.body)
-        if not isinstance(answer.get("id"), str):
-            raise MalformedAnswer("Runway accepted the request but named no task.")
-        return Ticket(job_id=answer["id"], estimated_cost_usd=usd(answer.get("estimatedCost")), warnings=order.warnings)
+        cost = usd(answer.get("estimatedCost"))
+        return Ticket(job_id=job_id_in(answer, LABEL), estimated_cost_usd=cost, warnings=order.warnings)
 
     async def poll(self, ticket: Ticket) -> Done | Pending:
         """The URLs in a finished task's answer are signed anew each time, for a day or two."""
@@ -164,9 +164,7 @@ def issues_in(answer: Any) -> str:
     """The complaints of a 400, `issues: [{path, message}]`, as one line."""
     issues = answer.get("issues") if isinstance(answer, dict) else None
     found = [issue for issue in issues if isinstance(issue, dict)] if isinstance(issues, list) else []
-    return "; ".join(
-        f"{'.'.join(map(str, issue.get('path') or ())) or 'body'}: {issue.get('message')}" for issue in found[:3]
-    )
+    return "; ".join(f"{place_of(issue.get('path')) or 'body'}: {issue.get('message')}" for issue in found[:3])
 
 
 def failure(code: str, said: str, cost: Decimal | None) -> ProviderError:

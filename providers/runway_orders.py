@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .catalogue import Model
-from .drawing_limits import check_count
+from .drawing_limits import check_count, seed_warning
 from .edits import as_drawing, check_edit
 from .errors import NotOffered
 from .media import attached
@@ -181,9 +181,9 @@ async def ratio_for(
 
 def seed_for(model: Model, request: ImageRequest | VideoRequest) -> tuple[Body, Warnings]:
     """The seed, for the models that have one: to the others an unknown field is an error."""
-    if request.seed is None:
-        return {}, ()
-    return ({"seed": request.seed}, ()) if model.limits.get("seed") else ({}, (f"{model.id} takes no seed.",))
+    if request.seed is None or not model.limits.get("seed"):
+        return {}, seed_warning(model, request)
+    return {"seed": request.seed}, ()
 
 
 def options_for(model: Model, options: Mapping[str, Any]) -> tuple[Body, Warnings]:

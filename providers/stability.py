@@ -29,7 +29,9 @@ from .errors import (
     without_keys,
 )
 from .http import Http, answer_of, before_payment, json_body, open_question, status_of
+from .jobs import job_id_in
 from .media_types import media_type_of
+from .refusals import told_apart
 from .stability_form import form_of
 from .types import Done, EditRequest, ImageRequest, Media, MediaRequest, Output, Pending, Ticket
 
@@ -68,16 +70,12 @@ class Stability(Family):
         url = f"{self.base_url}/v2beta/stable-image/{model.wire_id}"
         takes_a_job = "async" in model.capabilities
         headers = self._headers("application/json" if takes_a_job else "image/*")
-        try:
-            # The content-type is httpx's: it holds the boundary.
+        with told_apart(named):  # the content-type is httpx's: it holds the boundary
             answer = await self.http.send(LABEL, "POST", url, paid=True, files=parts, headers=headers)
-        except ProviderError as error:
-            problem = refusal(error)
-            if problem is error:
-                raise
-            raise problem from error
         warnings = tuple(form.warnings)
-        return Ticket(job_id=job_id_of(answer), warnings=warnings) if takes_a_job else finished(answer, warnings)
+        if not takes_a_job:
+            return finished(answer, warnings)
+        return Ticket(job_id=job_id_in(json_body(answer), LABEL), warnings=warnings)
 
     async def poll(self, ticket: Ticket) -> Done | Pending:
         """202 is under way, 200 is the work. It is kept for 24 hours, for the key that ordered it."""
@@ -98,15 +96,6 @@ class Stability(Family):
 
 
 # ---- answers ---------------------------------------------------------------------------------------------------------
-
-
-def job_id_of(answer: httpx.Response) -> str:
-    """The id of an accepted job. Raises MalformedAnswer."""
-    body = json_body(answer)
-    job_id = body.get("id") if isinstance(body, dict) else None
-    if not isinstance(job_id, str) or not job_id:
-        raise MalformedAnswer("Stability accepted the request but named no job.")
-    return job_id
 
 
 def finished(answer: httpx.Response, warnings: Warnings = ()) -> Done:
@@ -136,8 +125,8 @@ def complaint_in(body: Any) -> tuple[str, str]:
     return str(body.get("name") or ""), without_keys(said.strip(" ."))[:400]
 
 
-def refusal(error: ProviderError) -> ProviderError:
-    """The error a refusal stands for, where Stability's own words tell more than its status; else the same one."""
+def named(error: ProviderError) -> ProviderError | None:
+    """The error a refusal stands for, where Stability's own words tell more than its status; else None."""
     name, said = complaint_in(answer_of(error))
     if status_of(error) in (403, 422) and name in BLOCKED:
         # A 403 of another name, such as permission_denied, is about the key.
@@ -151,13 +140,13 @@ def refusal(error: ProviderError) -> ProviderError:
         rejected = InvalidRequest(f"{LABEL} did not accept the request: {said}.")
         rejected.elsewhere = name == "invalid_language"  # it reads English only, others read more
         return rejected
-    return error
+    return None
 
 
 def verdict(error: ProviderError) -> ProviderError:
     """What an error of a question about a job says of the job. An answer that cannot be read, and an internal error
     (500), say nothing: both may pass."""
-    problem = refusal(error)
+    problem = named(error) or error
     if isinstance(problem, Moderated):
         return problem
     if status_of(error) in (400, 422):

@@ -1,4 +1,4 @@
-"""What vendors of transcription have in common: times without noise, and segments where only words were given.
+"""What vendors of transcription have in common: words to expect, times without noise, segments made of words.
 
 Every family that transcribes cleans its times here (`clean_s`, `clean_span`) and, where its vendor gives no segments,
 makes them here (`segments_of`). Recorded answers hold 1.7000000476837158 for 1.7, null, and ends behind the end.
@@ -6,6 +6,7 @@ makes them here (`segments_of`). Recorded answers hold 1.7000000476837158 for 1.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -30,6 +31,12 @@ def clean_span(start: Any, end: Any, duration_s: float | None = None) -> tuple[f
     if duration_s is not None:
         start_s, end_s = min(start_s, duration_s), min(end_s, duration_s)
     return start_s, max(start_s, end_s)
+
+
+def expected_words(hint: str | None) -> list[str]:
+    """The words and names in a hint, which stand between commas, semicolons or lines; each once."""
+    parts = (" ".join(part.split()) for part in re.split(r"[,;\n]", hint or ""))
+    return list(dict.fromkeys(part for part in parts if part))
 
 
 def segments_of(words: Sequence[Word], gaps: Sequence[str] | None = None) -> tuple[Segment, ...]:

@@ -21,7 +21,8 @@ from .chat_prices import chat_cost
 from .edits import as_drawing, check_edit
 from .errors import JobFailed, MalformedAnswer, Moderated, ProviderError, Unanswered
 from .http import Http, before_payment, json_body
-from .jobs import fraction
+from .jobs import fraction, job_id_in
+from .refusals import told_apart
 from .types import (
     ChatReply,
     ChatRequest,
@@ -38,7 +39,7 @@ from .types import (
     Usage,
     VideoRequest,
 )
-from .xai_answers import BLOCKED, BLOCKED_SENTENCE, pictures_of, refusal, ticks_usd, whole_usage
+from .xai_answers import BLOCKED, BLOCKED_SENTENCE, named, pictures_of, ticks_usd, whole_usage
 from .xai_bodies import LABEL, check_shown, image_body, video_body
 from .xai_lists import LISTS, gone_of, voices_of
 from .xai_voice import speech_body, stt_form, transcript_of
@@ -151,10 +152,7 @@ class XAI(Family):
         with before_payment():
             path, body, warnings = await video_body(model, request, media)
         answer = json_body(await self._paid(path, json=body))
-        job_id = answer.get("request_id") if isinstance(answer, dict) else None
-        if not isinstance(job_id, str) or not job_id:
-            raise MalformedAnswer(f"{LABEL} accepted the request but named no job.")
-        return Ticket(job_id=job_id, warnings=warnings)
+        return Ticket(job_id=job_id_in(answer, LABEL, "request_id"), warnings=warnings)
 
     async def _speak(self, request: SpeechRequest) -> Done:
         model = self.row_for(request)
@@ -179,14 +177,9 @@ class XAI(Family):
 
     async def _paid(self, path: str, **content: Any) -> httpx.Response:
         """The paid POST, with xAI's own refusals told apart."""
-        url = f"{self.base_url}/{path}"
-        try:
+        with told_apart(named):
+            url = f"{self.base_url}/{path}"
             return await self.http.send(LABEL, "POST", url, paid=True, headers=self._headers, **content)
-        except ProviderError as error:
-            meant = refusal(error)
-            if meant is error:
-                raise
-            raise meant from error
 
 
 # ---- the job ---------------------------------------------------------------------------------------------------------

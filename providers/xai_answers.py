@@ -43,13 +43,13 @@ BLOCKED_SENTENCE = "xAI blocked this for its content; the same request will be b
 # ---- refusals --------------------------------------------------------------------------------------------------------
 
 
-def refusal(error: ProviderError) -> ProviderError:
-    """What an error of a paid call means at xAI, whose statuses say less than its sentences; itself when no more.
+def named(error: ProviderError) -> ProviderError | None:
+    """What an error of a paid call means at xAI, whose statuses say less than its sentences; None when no more.
 
     The sentences name the team and its key, so none is passed on.
     """
     if not isinstance(error, Refused) or status_of(error) not in (400, 403, 404, 422, 429):
-        return error
+        return None
     said = detail_of(answer_of(error))
     if BLOCKED.search(said):
         return Moderated(BLOCKED_SENTENCE)
@@ -59,7 +59,7 @@ def refusal(error: ProviderError) -> ProviderError:
         return Unauthorized(f"{LABEL} refused the key; check that XAI_API_KEY is right.")
     if NO_MODEL.search(said):
         return ModelGone(f"{LABEL} does not know this model, or no longer.")
-    return error
+    return None
 
 
 # ---- money -----------------------------------------------------------------------------------------------------------

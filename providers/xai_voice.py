@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from .catalogue import Model
+from .chat_streams import dicts
 from .errors import MalformedAnswer, NotOffered
 from .media import attached
 from .options import fit_options
-from .transcripts import clean_s, segments_of
+from .reading_limits import check_length, fit_speed, instructions_warning
+from .transcripts import clean_s, clean_span, expected_words, segments_of
 from .types import Done, Media, SpeechRequest, Transcript, TranscriptionRequest, Usage, Word
 from .xai_answers import LABEL, ticks_usd
 
@@ -26,21 +27,14 @@ File = tuple[str, bytes, str]
 
 def speech_body(model: Model, request: SpeechRequest, voice: str) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The JSON body. The endpoint has no `model`. Raises NotOffered for a text that is too long."""
-    most = model.limits["max_prompt_chars"]
-    if len(request.text) > most:
-        raise NotOffered(f"{model.id} reads at most {most} characters at once; this text has {len(request.text)}.")
+    check_length(model, request.text)
     options, warnings = fit_options(model, request.options)
-    low, high = float(model.limits["speed_min"]), float(model.limits["speed_max"])
-    speed = min(max(request.speed, low), high)
-    if speed != request.speed:
-        warnings += (f"{model.id} cannot speak at speed {request.speed:g}; {speed:g} was used instead.",)
-    if request.instructions:
-        warnings += (f"{model.id} takes no instructions; the ones given were ignored.",)
+    speed, bent = fit_speed(model, request.speed)
     body: dict[str, Any] = {"text": request.text, "voice_id": voice, "language": "auto"}
     body["output_format"] = {"codec": request.format}
     if speed != 1.0:
         body["speed"] = speed
-    return body | options, warnings
+    return body | options, warnings + bent + instructions_warning(model, request)
 
 
 async def stt_form(
@@ -56,7 +50,7 @@ async def stt_form(
         form |= {"language": request.language, "format": "true"}  # numbers and units as they are written
     if request.speakers:
         form["diarize"] = "true"
-    terms = [term.strip() for term in re.split(r"[,;\n]", request.hint or "") if term.strip()]
+    terms = expected_words(request.hint)
     fit = [term for term in terms if len(term) <= limits["max_keyterm_chars"]][: limits["max_keyterms"]]
     if fit:
         form["keyterm"] = fit
@@ -72,9 +66,8 @@ def transcript_of(body: Any, request: TranscriptionRequest, warnings: tuple[str,
     apart. Raises MalformedAnswer."""
     if not isinstance(body, dict) or not isinstance(body.get("text"), str):
         raise MalformedAnswer(f"{LABEL} answered without a transcript.")
-    found = body.get("words")
-    words = tuple(word for one in (found if isinstance(found, list) else ()) if (word := _word(one)) is not None)
     seconds, language = clean_s(body.get("duration")), body.get("language")
+    words = tuple(word for one in dicts(body.get("words")) if (word := _word(one, seconds or None)) is not None)
     transcript = Transcript(
         text=body["text"].strip(),
         language=language.lower() if isinstance(language, str) and len(language) == 2 else request.language,
@@ -86,12 +79,10 @@ def transcript_of(body: Any, request: TranscriptionRequest, warnings: tuple[str,
     return Done(cost_usd=ticks_usd(body), usage=usage, warnings=warnings, transcript=transcript)
 
 
-def _word(wire: Any) -> Word | None:
+def _word(wire: Mapping[str, Any], duration_s: float | None) -> Word | None:
     """One timed word. Speakers are told apart by number."""
-    text = wire.get("text") if isinstance(wire, dict) else None
+    text, speaker = wire.get("text"), wire.get("speaker")
     if not isinstance(text, str) or not text.strip():
         return None
-    start, end, speaker = clean_s(wire.get("start")), clean_s(wire.get("end")), wire.get("speaker")
-    return Word(
-        text=text.strip(), start_s=start, end_s=max(start, end), speaker=None if speaker is None else str(speaker)
-    )
+    start_s, end_s = clean_span(wire.get("start"), wire.get("end"), duration_s)
+    return Word(text=text.strip(), start_s=start_s, end_s=end_s, speaker=None if speaker is None else str(speaker))

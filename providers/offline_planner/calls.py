@@ -14,6 +14,8 @@ from typing import Any
 
 from ..shapes import nearest_ratio, parse_ratio
 from ..types import ToolCall, ToolSpec
+from .conversation import GIVEN
+from .narrations import at_a_pace
 from .phrases import VIEWS
 from .wishes import Wish
 from .words import Kind
@@ -28,6 +30,7 @@ FACT_OF: dict[str, str] = {
     "size": "size",
     "duration": "duration",
     "voice": "voice",
+    "speed": "speed",
     "image": "image",
     "images": "images",
     "asset_id": "image",
@@ -51,6 +54,8 @@ FACT_OF: dict[str, str] = {
     "schema": "schema",
 }
 """Argument names -> what of a wish they hold."""
+MOTION = "a slow zoom"
+"""What a clip shows of a picture of which nothing is known."""
 DEFAULTS: dict[str, object] = {"size": "1024x1024", "duration": 5, "voice": "nova"}
 
 
@@ -62,8 +67,9 @@ def make_call(
     `asked` is the user's own text, which may name a provider; `image` the id of a picture to animate, and
     `references` those of pictures whose character is to appear.
     """
+    plain = replace(wish, about=MOTION) if image and wish.about == GIVEN else wish
     facts = {
-        "prompt": wish.prompt,
+        "prompt": plain.prompt,
         "text": wish.text,
         "size": wish.size,
         "duration": wish.duration_s,
@@ -92,6 +98,7 @@ def enhance_call(tool: ToolSpec, wish: Wish) -> dict[str, Any] | None:
 def arguments_for(tool: ToolSpec, facts: Mapping[str, object]) -> dict[str, Any] | None:
     """Arguments that are valid for the tool's schema; None where a required one cannot be given."""
     arguments: dict[str, Any] = {}
+    facts = at_a_pace(facts) if takes(tool, "speed") else facts
     required = tool.parameters.get("required", ())
     for name, raw in tool.parameters.get("properties", {}).items():
         schema = resolved(raw, tool.parameters)

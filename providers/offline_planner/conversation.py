@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..types import ChatRequest, Message, ToolCall
+from .openings import unopened
 from .works import ADDRESS, Known, known, linked
 
 ASSET = r"asset_\w+"
-GIVEN = "the picture, coming slowly closer"
+GIVEN = "the picture"
 """What to call a picture of which nothing is known."""
-LISTED = re.compile(rf"^[ \t]*[-*][ \t]*({ASSET}):\s*(\w+)(?:.*?made from:\s*(.*))?", re.MULTILINE)
-"""A line that tells of an asset: "- asset_1: image, 1024x1024, made from: a red fox"."""
-LISTING = re.compile(rf"(?:\n[^\n]*:)?(?:\n[ \t]*[-*][ \t]*{ASSET}:[^\n]*)+")
+ENTRY = (
+    rf"[ \t]*[-*][ \t]*(?P<id>{ASSET}):[ \t]*(?P<kind>\w+)(?P<facts>[^\n]*?)"
+    rf"(?:made from:[ \t]*(?P<of>(?s:.*?))(?=\n[ \t]*[-*][ \t]*{ASSET}:|\Z)|$)"
+)
+LISTED = re.compile(rf"^{ENTRY}", re.MULTILINE)
+"""What tells of an asset: "- asset_1: image, 1024x1024, made from: a red fox"; words may run over several lines."""
+LISTING = re.compile(rf"(?:\n[^\n]*:)?\n{ENTRY}", re.MULTILINE)
+VOICE = re.compile(r"\bvoice (\w+)")
 
 
 @dataclass(frozen=True)
@@ -52,20 +58,21 @@ class Conversation:
         self.text = re.sub(rf"\b{ASSET}\b", "it", plain).strip()
         """The prompt, without the list of its inputs."""
         self.earlier = tuple(
-            LISTING.sub("", "\n" + m.content).strip() for m in before if m.role == "user" and m.content
+            unopened(LISTING.sub("", "\n" + m.content).strip()) for m in before if m.role == "user" and m.content
         )
         self.turns = sum(1 for message in after if message.role == "assistant" and message.tool_calls)
         self.calls_before = sum(len(message.tool_calls) for message in messages)
         self.outcomes = tuple(_outcomes(after))
-        listed = {found[1]: found for m in before for found in LISTED.finditer(m.content)}
-        old = [known(found[1], found[2], found[3] or "") for found in listed.values() if found[1] not in named]
-        meant = [replace(_by_name(name, listed), given=True) for name in dict.fromkeys(named)]
-        came = [known(found[1], found[2], found[3] or "", given=True) for found in LISTED.finditer(said)]
+        listed = {found["id"]: _work(found) for m in before for found in LISTED.finditer(m.content)}
+        came = [replace(_work(found), given=True) for found in LISTED.finditer(said)]
+        now = {*named, *(work.id for work in came)}
+        old = [work for work in listed.values() if work.id not in now]
+        meant = [replace(listed.get(name) or known(name, "image"), given=True) for name in dict.fromkeys(named)]
         self.works: tuple[Known, ...] = (*old, *links, *meant, *(one for one in came if one.id not in named))
         """The works there are before this run: made earlier, oldest first, then those that came with the prompt."""
-        spoken = [found[3] for found in listed.values() if found[2] == "speech" and found[3]]
-        self.narration = spoken[-1] if spoken else ""
-        """The words that were spoken last."""
+        spoken = [work for work in self.works if work.kind == "audio" and work.made_from]
+        self.narration = next((work for work in spoken if work.given), spoken[-1] if spoken else None)
+        """What was spoken last, or came with the prompt."""
         pictures = [work for work in self.works if work.kind == "image"]
         inputs = [(work.id, work.made_from) for work in pictures if work.given]
         self.given = next((of for _, of in inputs if of), GIVEN) if inputs else ""
@@ -89,10 +96,10 @@ class Conversation:
         return [one.text for one in self.outcomes if one.call.name == "enhance_prompt"]
 
 
-def _by_name(id: str, listed: Mapping[str, re.Match[str]]) -> Known:
-    """A work that the prompt names by its id; a picture where nothing else is known of it."""
-    found = listed.get(id)
-    return known(id, found[2], found[3] or "") if found else known(id, "image")
+def _work(found: re.Match[str]) -> Known:
+    """A work as a listing tells of it."""
+    voice = VOICE.search(found["facts"])
+    return known(found["id"], found["kind"], (found["of"] or "").strip(), voice=voice[1] if voice else None)
 
 
 def as_object(text: str) -> dict[str, Any]:

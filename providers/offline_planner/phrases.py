@@ -20,7 +20,8 @@ OPENER = re.compile(
 
 TAIL = 60
 TURNED = re.compile(
-    r"[\s,]*(?:\b(?:and|then)\b[\s,]*)*\b(?:turn|make|convert|change|bring)\s+(?:it|this|that|them)\s*(?:(?:in)?to)?\s*$",
+    r"[\s,]*(?:\b(?:and|then)\b[\s,]*)*\b(?:turn|make|convert|change|bring)\s+"
+    r"(?:it|this|that|them|(?:the|this|that|my)\s+(?:picture|image|photo\w*|pic|drawing|painting|illustration))\s*(?:(?:in)?to)?\s*$",
     re.IGNORECASE,
 )
 """What stands at the end, in the last `TAIL` characters, before "a video" that is to be made of the same."""
@@ -33,7 +34,7 @@ GREETINGS = word_set(
 QUESTION = re.compile(
     r"\s*(?:(?:hi|hello|hey)\b[\s,.!]*)?(?:(?:what|who|why|when|where|which|how)\b(?!\s+about\b).*"
     r"|(?:is|are|am|do|does|did|can|could|will|would|should|have|has)\s+(?:i|you|we|they|there|this|that|it)\b.*\?"
-    r"|(?:tell|write|explain|translate|transcribe|extract|compare|analy[sz]e|summari[sz]e|calculate|compute|list|recommend|teach|help)\s+.*)",
+    r"|(?:tell|write|explain|translate|transcribe|extract|compare|analy[sz]e|summari[sz]e|describe\s+(?:it|this|that|these|the)|calculate|compute|list|recommend|teach|help)\s+.*)",
     re.IGNORECASE | re.DOTALL,
 )
 

@@ -156,10 +156,14 @@ class Plan:
         references: tuple[str, ...] = ()
         if self._takes("image", "reference_images") and (pictures := referred(rest, self.talk.works)):
             references, rest = pictures, without_reference(rest)
-        order = read_order(rest, self.talk.earlier, self.talk.given, self.talk.narration)
+        order = read_order(rest, self.talk.earlier, self.talk.given, self._spoken)
         making = {SAME_KIND.get(wish.kind, wish.kind) for wish in order.wishes}
         doable = [task for task in tasks if task.works or making & set(task.kinds)]
         return replace(order, tasks=tuple(doable[:MOST_CALLS]), references=references)
+
+    @property
+    def _spoken(self) -> str:
+        return self.talk.narration.made_from if self.talk.narration else ""
 
     def _takes(self, kind: Kind, name: str) -> bool:
         tool = self.tools.get(MAKERS[kind])
@@ -251,6 +255,8 @@ class Plan:
         return wish.animates and drawn and tool is not None and takes(tool, "image")
 
     def _call(self, wish: Wish, image: str | None) -> Iterator[tuple[str, dict[str, object]]]:
+        if wish.text and wish.text == self._spoken and not wish.voice and self.talk.narration:
+            wish = replace(wish, voice=self.talk.narration.voice)  # read again by the one who read it before
         editor, before = self.tools.get(EDITOR), self.talk.picture
         resized = replace(wish, size=find_size(self.talk.text))  # a picture that is there has its size
         if wish.change and editor and before and (arguments := edit_call(editor, resized, before)) is not None:

@@ -10,20 +10,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..offline_media.text import words_of
+from .changes import CHANGE, MAKE_IT, RETIME, change_of_a_picture
+from .grammar import QUOTED
+from .narrations import retold
+from .openings import ASKING, DESCRIBING, Opening, clauses, opening
 from .words import find_duration
 from .works import NEW, POINTING, Known, kind_meant, meant
 
-CLAUSE = re.compile(
-    r"((?<=[.!?;])\s+|\n+|,?\s+(?:and\s+)?then\s+|,?\s+and\s+(?=(?:also\s+)?(?:transcri|translat|describ|extract|"
-    r"analy|compar|summar|subtitl|remove|crop|rotate|flip|mirror|blur|sharpen|upscale|tell\b|what\b|how\b|write|make|"
-    r"create|generate|draw|add|give)))",
-    re.IGNORECASE,
-)
-"""Where one clause ends and the next begins; what stands between them is kept."""
-ASKING = (
-    r"^\W*(?:(?:please|now|and|then|also|ok|okay|so|can you|could you|would you|i want you to|"
-    r"i'd like you to)\b[\s,]*)*"
-)
 TRANSCRIBE = re.compile(
     r"\btranscri(?:be|pt|ption)\w*|\bsubtitles?\b|\bspeech[ -]to[ -]text\b|\bwrite (?:down|out) (?:what|the words)|"
     r"\bwhat (?:is|was|does|did|do) (?:she|he|they|it|(?:the|this) \w+) sa(?:y|ys|id|ying)\b|\bwhat (?:is|was) said\b|"
@@ -58,36 +51,6 @@ OF_WORKS = re.compile(
     r"(?:is|are) there)\b",
     re.IGNORECASE,
 )
-MOVING = r"an?\s+(?:[\w-]+\s+){0,3}(?:video|clip|film|movie|animation|gif|narration|voice-?over|speech|song)\b"
-THIS = r"(?:it|this|that|them|him|her|the|its|his|my|their)\b"
-CHANGE = re.compile(
-    ASKING + rf"(?:(?:turn|convert|transform)\s+{THIS}(?:\s+\w+){{0,3}}?\s+"
-    rf"(?:(?:in)?to\s+(?!{MOVING})|black\b|gr[ae]y\b|upside\b)"
-    rf"|(?:remove|erase|delete|cut out|replace|recolou?r|repaint)\s+(?:{THIS}|all\b|everything\b|what\b)"
-    r"|change\s+the\s+(?:background|colou?r|sky)\b"
-    rf"|(?:add|put|place|draw|write|insert)\s+(?!{MOVING})(?:.+\s)?"
-    rf"(?:to|on|onto|in|into|behind|around|under|over)\s+{THIS}"
-    r"|add\s+(?:an?\s+)?(?:caption|frame|border|title)\b"
-    r"|(?:crop|rotate|mirror|flip|blur|sharpen|upscale|enlarge|outpaint|colou?ri[sz]e|tint|brighten|darken|desaturate|"
-    r"invert)\b|(?:extend|expand|widen)\s+(?:it|this|the)\b|give\s+(?:it|him|her|them|the\s+\w+)\s+"
-    r"|.*\bthe mask\b)",
-    re.IGNORECASE,
-)
-RETIME = re.compile(
-    r"\b(?:slow(?:er)?(?:[- ]motion)?(?: down)?|speed(?:\s\w+)? up|faster|revers\w+|backwards?|first \d+ s\w*)\b",
-    re.IGNORECASE,
-)
-MAKE_IT = re.compile(ASKING + rf"(?:make|play|turn|slow|speed)\s+{THIS}", re.IGNORECASE)
-OPERATIONS = (
-    (
-        "remove_background",
-        re.compile(r"\b(?:remove|erase|delete|cut out)\s+(?:the\s+|its\s+)?background", re.IGNORECASE),
-    ),
-    ("upscale", re.compile(r"\bupscale|\benlarge|\b(?:higher|more|double the) resolution", re.IGNORECASE)),
-    ("outpaint", re.compile(r"\boutpaint|\b(?:extend|expand|widen)\b", re.IGNORECASE)),
-)
-SIDES = {"left": "left", "right": "right", "top": "up", "up": "up", "upwards": "up", "bottom": "down", "down": "down"}
-OUTPAINTED = 256
 MANY = re.compile(
     r"\b(?:these|those|both|them|they|all|two|three|compare|differen\w+)\b|(?:pictures|images|photos)\b", re.IGNORECASE
 )
@@ -116,11 +79,13 @@ def read_tasks(text: str, works: Sequence[Known], tools: Collection[str], clips_
     """
     tasks: list[Task] = []
     rest: list[str] = []
-    pieces = ["", *CLAUSE.split(text)]
-    for joint, clause in zip(pieces[::2], pieces[1::2], strict=True):
+    for joint, clause in clauses(text):
+        edit = opening(clause)
+        if edit and edit.headed and not "".join(rest).strip() and not _to_edit(edit, works):
+            continue  # there is nothing to change, or nothing that is to become of it
         task = _task(clause.strip(), works, clips_change)
         if task is None or task.tool not in tools or not (task.works or "".join(rest).strip()):
-            rest += [joint, clause]
+            rest += [joint, edit.change if edit else clause]
             continue
         if task.tool == "edit_image" and rest and rest[-1] and MAKE_IT.match(rest[-1]) and task.works:
             task = _after(rest.pop(), task)  # "make it darker and crop it" is one change
@@ -145,6 +110,8 @@ def _after(before: str, task: Task) -> Task:
 
 
 def _task(clause: str, works: Sequence[Known], clips_change: bool) -> Task | None:
+    if edit := opening(clause):
+        return _edited(edit, works, clips_change)
     kind = kind_meant(clause)
     sounding = ("audio", "video")
     if (
@@ -155,7 +122,8 @@ def _task(clause: str, works: Sequence[Known], clips_change: bool) -> Task | Non
         told = {"translate": found["language"].capitalize()} if found["language"] else {}
         return _on(works, "transcribe_audio", "audio", sounding, {**_times(clause), **told}, kind)
     plainly = re.search(r"transcri|subtitl", clause, re.IGNORECASE) is not None
-    if TRANSCRIBE.search(clause) and kind in (None, *sounding) and (plainly or meant(works, sounding)):
+    asks = plainly or (meant(works, sounding) and not DESCRIBING.match(clause))
+    if TRANSCRIBE.search(clause) and kind in (None, *sounding) and asks:
         return _on(works, "transcribe_audio", "audio", sounding, _times(clause), kind)
     if EXTRACT.search(clause):
         return _on(works, "extract_document", "document", ("document", "image"), _schema(clause), kind)
@@ -207,6 +175,35 @@ def _schema(clause: str) -> dict[str, object]:
     return {"schema": {"type": "object", "properties": properties, "required": list(properties)}}
 
 
+def _to_edit(edit: Opening, works: Sequence[Known]) -> Known | None:
+    """The work an opening means: of its kind, else the nearest that can be changed."""
+    kinds = (edit.kind,) if edit.kind else ("image", "video", "audio")
+    near = [
+        work
+        for work in works
+        if work.kind in kinds and (work.kind != "audio" or work.made_from or QUOTED.search(edit.change))
+    ]
+    return meant(near, kinds) if edit.change else None
+
+
+def _edited(edit: Opening, works: Sequence[Known], clips_change: bool) -> Task | None:
+    """The task of a clause that opens with the work it edits."""
+    work = _to_edit(edit, works)
+    match work.kind if work else edit.kind or "image":
+        case "image":
+            return Task("edit_image", "image", ("image",), change_of_a_picture(edit.change, works), _some(work))
+        case "video" if clips_change:
+            facts: dict[str, object] = {"prompt": edit.change, "duration": find_duration(edit.change)}
+            return Task("generate_video", "video", ("video",), facts, _some(work))
+        case "audio" if work:
+            return Task("generate_speech", "audio", ("audio",), retold(edit.change, work), (work,))
+    return None
+
+
+def _some(work: Known | None) -> tuple[Known, ...]:
+    return (work,) if work else ()
+
+
 def _only_clips(works: Sequence[Known], kind: str | None) -> bool:
     """Whether "it" is a clip: by its name, or because there is no picture."""
     near = {work.kind for work in works if work.given} or {work.kind for work in works}
@@ -224,16 +221,7 @@ def _changed(clause: str, works: Sequence[Known], kind: str | None, clips_change
         )
     if not CHANGE.match(clause):
         return None
-    facts: dict[str, object] = {"change": clause, "prompt": clause}
-    facts |= next(({"operation": name} for name, pattern in OPERATIONS if pattern.search(clause)), {})
-    if facts.get("operation") == "outpaint":
-        pixels = re.search(r"\b(\d{2,4})\b", clause)
-        sides = [SIDES[word] for word in words_of(clause) if word in SIDES] or ["left", "right"]
-        facts["options"] = dict.fromkeys(sides, int(pixels[1]) if pixels else OUTPAINTED)
-    given = [work for work in works if work.given and work.kind == "image"]
-    if len(given) > 1 and re.search(r"\bmask\w*\b", clause, re.IGNORECASE):
-        facts |= {"mask": given[1].id, "operation": "erase" if re.search(r"\berase|\bremove", clause) else "inpaint"}
-    return _on(works, "edit_image", "image", ("image",), facts)
+    return _on(works, "edit_image", "image", ("image",), change_of_a_picture(clause, works))
 
 
 def _looked_at(clause: str, works: Sequence[Known], kind: str | None) -> Task | None:

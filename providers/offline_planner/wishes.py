@@ -143,7 +143,7 @@ class Context:
         own = ["" if IT.match(wish.about) else wish.about for wish in drafts]
         pictured = any(wish.kind == "image" for wish in (*drafts, *self.before)) or bool(self.given)
         spoken = next((re.split(r"[.!?\n]", wish.text)[0] for wish in drafts if wish.text), "")
-        known = next((wish.about for wish in self.before if wish.about), "") or self.given
+        known = self.given or next((wish.about for wish in self.before if wish.about), "")
         for i, wish in enumerate(drafts):
             points = wish.about in PRONOUNS
             nearest = next((s for s in (*reversed(own[:i]), *own[i + 1 :]) if s and s not in PRONOUNS), "")

@@ -39,11 +39,13 @@ class Known:
     made_from: str = ""
     given: bool = False
     """It came with the prompt."""
+    voice: str | None = None
+    """The voice that speaks in it, where it was made here."""
 
 
-def known(id: str, kind: str, made_from: str = "", *, given: bool = False) -> Known:
+def known(id: str, kind: str, made_from: str = "", *, given: bool = False, voice: str | None = None) -> Known:
     """A work as the listings tell of it."""
-    return Known(id, SAME_KIND.get(kind, kind), made_from, given)
+    return Known(id, SAME_KIND.get(kind, kind), made_from, given, voice)
 
 
 def linked(text: str) -> list[Known]:

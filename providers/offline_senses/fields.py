@@ -33,7 +33,7 @@ BOUGHT = re.compile(rf"^(?P<description>[^\W\d_][^:]*?)\s+(?P<amount>{MONEY})$")
 APART = re.compile(r"\t+|[ ]{3,}")
 FURTHER = re.compile(
     r"\s+(?=(?:(?:Due|Invoice|Order|Customer|Account|Phone|Bill|Ship|Payment|Delivery|Tax|Total|VAT|PO|Issue)\s)?"
-    r"[A-Z][\w.-]*:\s)"
+    r"[A-Z][\w.-]*:\s|(?:Due|Invoice|Order|Payment|Delivery|Issue)\s(?:date|due|no|number):\s)"
 )
 """Where a second label may begin in a line."""
 EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
@@ -47,6 +47,7 @@ DATE = re.compile(
     r"\b(?P<d1>\d{1,2})(?:st|nd|rd|th|\.)?\s+(?P<m1>[A-Za-z]{3,9})\.?,?\s+(?P<y1>\d{4})\b|"
     r"\b(?P<m2>[A-Za-z]{3,9})\.?\s+(?P<d2>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<y2>\d{4})\b"
 )
+DAY_LABEL = re.compile(r"[^:\d]*\b(?:date|dated|due|issued|expires)\b[^:\d]*:", re.IGNORECASE)
 
 
 def _apart(line: str) -> Iterator[str]:
@@ -55,6 +56,23 @@ def _apart(line: str) -> Iterator[str]:
         first = piece.find(":")
         cuts = [match.start() for match in FURTHER.finditer(piece) if 0 <= first < match.start()]
         yield from (piece[start:end] for start, end in zip([0, *cuts], [*cuts, len(piece)], strict=True))
+
+
+def columns_of_dates(lines: list[str]) -> dict[int, str]:
+    """Labels of dates one below the other, with the dates below them all: the number of a label's line -> its date.
+
+    Where there are fewer dates than labels, none is told, as it might be that of any label.
+    """
+    found: dict[int, str] = {}
+    first = 0
+    while first < len(lines):
+        end = next((n for n in range(first, len(lines)) if not DAY_LABEL.fullmatch(lines[n])), len(lines))
+        dates = [line for line in lines[end : 2 * end - first] if DATE.fullmatch(line)]
+        if end - first > 1 and dates:
+            known = dates if len(dates) == end - first else [""] * (end - first)
+            found |= dict(zip(range(first, end), known, strict=True))
+        first = end + 1
+    return found
 
 
 @dataclass(frozen=True)
@@ -79,7 +97,11 @@ class Document:
         return list(found.items())
 
     def _fields(self) -> Iterator[tuple[str, str]]:
+        columns = columns_of_dates(self.lines)
         for n, line in enumerate(self.lines):
+            if n in columns:
+                yield line.rstrip(" :"), columns[n]
+                continue
             if ITEM.match(line):
                 continue
             if summed := SUMMED.match(line):
@@ -88,8 +110,10 @@ class Document:
             for part in filter(None, map(str.strip, _apart(line))):
                 if labelled := LABELLED.match(part):
                     below = self.lines[n + 1] if n + 1 < len(self.lines) else ""
-                    spare = below if ":" not in below and not ITEM.match(below) else ""
-                    yield labelled["label"], labelled["value"].strip(" _.") or (spare if part == line else "")
+                    spare = below if part == line and ":" not in below and not ITEM.match(below) else ""
+                    if labelled["value"] or (DAY_LABEL.fullmatch(line) and not DATE.match(below)):
+                        spare = ""  # a line to fill in is empty, and so is a day with something else below it
+                    yield labelled["label"], labelled["value"].strip(" _.") or spare
                 elif numbered := NUMBERED.match(part):
                     yield f"{numbered['label']} number", numbered["value"]
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..offline_media.text import words_of
+from .days import day_in, other_day, own_day_in
 from .fields import EMAIL, PHONE, Document, date_in, number_in
 
 SAME_WORDS = {
@@ -29,7 +30,7 @@ SAME_WORDS = {
     }.items()
     for word in words.split()
 }
-EMPTY_WORDS = frozenset(words_of("amount invoice receipt document the of value field full"))
+EMPTY_WORDS = frozenset(words_of("amount invoice receipt document the of value field full issue issued"))
 LEAST = 0.5
 """Below this a label is another one."""
 BY_KIND = 0.85
@@ -118,8 +119,13 @@ class Filling:
         names = [(meant(name), 1.0), (meant(name) | of, 1.0), (meant(str(schema.get("title", ""))), 0.95)]
         names.append((meant(str(schema.get("description", ""))[:60]), 0.8))
         best: tuple[Any, float] = (None, 0.0)
+        dated = "date" in names[1][0] or is_date(schema)
+        day = other_day(names[1][0] | names[2][0]) if dated else None
         for label, text in self.document.fields:
+            if dated and day != other_day(meant(label)):
+                continue  # the date of an invoice is not the day it is due
             score = max(alike(words, meant(label)) * factor for words, factor in names if words)
+            score = max(score, BY_KIND) if day and date_in(text) else score
             if score < LEAST or score <= best[1]:
                 continue
             value, sure = self._parsed(text, schema, kinds)
@@ -140,8 +146,10 @@ class Filling:
             return (found[0], BY_KIND) if found else (None, 0.0)
         if "currency" in words and self.document.currency:
             return self.document.currency, BY_KIND
-        if "date" in words and "due" not in words and (dated := date_in(text)):
-            return dated[0], dated[1] * 0.6
+        if "date" in words:
+            day = other_day(words)
+            dated = day_in(text, day) if day else own_day_in(text)
+            return (dated[0], dated[1] * (BY_KIND if day else 0.6)) if dated else (None, 0.0)
         if "seller" in words and self.document.lines:
             return self.document.lines[0][:200], FIRST_LINE
         return None, 0.0
@@ -159,7 +167,7 @@ class Filling:
         if "boolean" in kinds:
             word = next(iter(words_of(text)), "")
             return (word in YES, 0.9) if word in YES | NO else (None, 0.0)
-        if schema.get("format") == "date" or "YYYY-MM-DD" in str(schema.get("description", "")):
+        if is_date(schema):
             return date_in(text) or (None, 0.0)
         pattern = schema.get("pattern")
         if isinstance(pattern, str) and not _fits(pattern, text):
@@ -234,6 +242,11 @@ def snake(label: str) -> str:
     numbers = ("no", "nr", "num", "#")
     words = ["number" if word in numbers else word for word in words_of(label.replace("#", " no "))]
     return "_".join(words)[:60] or "field"
+
+
+def is_date(schema: Mapping[str, Any]) -> bool:
+    """Whether a schema asks for a day."""
+    return schema.get("format") == "date" or "YYYY-MM-DD" in str(schema.get("description", ""))
 
 
 def _fits(pattern: str, text: str) -> bool:

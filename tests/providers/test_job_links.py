@@ -5,9 +5,9 @@ import pytest
 
 from providers.catalogue import Model
 from providers.drawing_limits import check_count, input_pictures, option_defaults, seed_warning
-from providers.errors import JobLost, NotOffered, RateLimited, Unanswered
+from providers.errors import JobLost, MalformedAnswer, NotOffered, RateLimited, Unanswered
 from providers.http import Http, open_question
-from providers.jobs import fraction, job_link, kept_link
+from providers.jobs import fraction, job_id_in, job_link, kept_link
 from providers.types import ImageRequest, Media
 
 pytestmark = pytest.mark.anyio
@@ -83,6 +83,13 @@ async def test_question_without_an_answer_is_no_verdict(vendor, status, error):
 
 def test_delay_a_vendor_asked_for_is_passed_on():
     assert open_question("Acme", RateLimited("slow down", retry_after=2)).retry_after == 2
+
+
+@pytest.mark.parametrize("answer", [{}, {"id": ""}, {"id": 7}, {"id": None}, ["j1"], None])
+def test_accepted_job_without_an_id_is_malformed(answer):
+    assert job_id_in({"id": "j1"}, "Acme") == "j1"
+    with pytest.raises(MalformedAnswer):
+        job_id_in(answer, "Acme")
 
 
 def test_limits_of_a_drawing():

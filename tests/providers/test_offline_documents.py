@@ -186,7 +186,9 @@ OWN_DATE = "ACME\nINVOICE\nInvoice No: 7\nDate: 2026-05-03\nTotal due: 12.00"
 
 
 @pytest.mark.parametrize("schema", [DAY, TEXT])
-@pytest.mark.parametrize("terms", ["", "\nPayment terms: 30 days", "\nPaid by card"])
+@pytest.mark.parametrize(
+    "terms", ["", "\nPayment terms: 30 days", "\nDue date: ____\n2026-05-03", "\nDue date:\nThanks"]
+)
 def test_date_of_an_invoice_is_not_the_day_it_is_due(schema, terms):
     found = read({"invoice_date": schema, "due_date": schema, "date": schema}, OWN_DATE + terms)
     assert found["data"] == {"invoice_date": "2026-05-03", "date": "2026-05-03"}
@@ -211,6 +213,12 @@ def test_both_dates_of_an_invoice_are_told_apart(text):
     found = read({"invoice_date": DAY, "due_date": DAY}, text)
     assert found["data"] == {"invoice_date": "2026-05-03", "due_date": "2026-06-02"}
     assert min(found["confidence"].values()) >= 0.8
+
+
+def test_one_date_below_two_labels_is_not_known_to_be_the_day_it_is_due():
+    found = read({"date": DAY, "due_date": DAY}, "INVOICE\nDate:\nDue date:\n2026-05-03\nTotal: 3.00")
+    assert found["missing"] == ["due_date"]
+    assert found["confidence"]["date"] == 0.6
 
 
 def test_day_a_bill_is_due_is_not_its_own_date():

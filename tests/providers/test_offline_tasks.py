@@ -402,7 +402,8 @@ def test_task_without_its_tool_is_left_to_those_there_are():
 SCHEMAS = {spec.name: jsonschema_rs.validator_for(spec.parameters) for spec in TOOLS}
 WORDS = """make it darker add a hat to it remove the background describe what is in this picture transcribe translate to
 German and then , . ? read it in a sad voice extract the total from this invoice animate the clip slower the same fox
-again 3 variants of compare these two pictures crop rotate with word timestamps draw 'Hello there' video narration"""
+again 3 variants of compare these two pictures crop rotate with word timestamps draw 'Hello there' video narration
+Edit Change this picture: narration: recording:"""
 PIECES = st.lists(st.sampled_from(re.findall(r"'.*?'|\S+", WORDS)), max_size=25).map(" ".join)
 LISTINGS = st.lists(st.sampled_from([PICTURE, OTHER, FILM, SOUND, PAPER]), max_size=3, unique=True)
 

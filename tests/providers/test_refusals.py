@@ -91,6 +91,7 @@ def test_vendors_own_sentence_is_found(body, said):
         ({}, {"retry_after": 9}, 9.0),
         ({}, {"error": {"details": [{"@type": "RetryInfo", "retryDelay": "34.4s"}]}}, 34.4),
         ({}, {"error": {"details": [{"retryDelay": "1m30s"}, "text", {}]}}, None),
+        ({}, {"error": {"details": 7}}, None),
         ({}, {"error": "text"}, None),
         ({}, ["not", "a", "dict"], None),
     ],

@@ -19,6 +19,8 @@ TODAY = dt.date(2026, 11, 21)
 VOICES = {"alloy", "echo", "fable", "onyx", "nova", "shimmer"}
 WITHOUT_HEIR = {"sora-2", "sora-2-pro"}
 """Their vendor named no successor: the default of the modality takes their place."""
+ASKED = {"edit", "image_to_video", "inpaint", "text_to_image", "text_to_video", "transcribe", "tts", "video_to_video"}
+ASKED |= {"diarization", "documents", "reference_images", "timestamps", "tools", "vision"}
 FAMILIES = {wire.family.name: wire for wire in wires().values()}
 MEDIA = {
     "image": lambda model: ImageRequest(model=model, prompt="a cat"),
@@ -84,6 +86,16 @@ async def test_model_of_another_kind_is_not_sent(row):
             await family.submit(MEDIA[modality](row.id), {})
     await family.http.aclose()
     await family.aclose()
+
+
+@pytest.mark.parametrize("day", [TODAY, dt.date(2027, 6, 1)])
+def test_heir_can_do_what_was_asked_of_the_model_that_is_gone(day):
+    catalogue = Catalogue(tuple(ROWS), today=lambda: day)
+    for row in ROWS:
+        for need in ASKED & set(row.capabilities) if row.retired(day) else ():
+            chosen = catalogue.choose(row.modality, row.name, {need})
+            assert chosen.model.can({need})
+            assert row.id in chosen.warnings[0]
 
 
 # ---- voices and options ----------------------------------------------------------------------------------------------
