@@ -46,8 +46,7 @@ from .types import (
 
 OUTPUT_FORMATS = {"mp3": "mp3_44100_128", "wav": "wav_24000"}
 """MP3 of the vendor's default quality. WAV of 44.1 kHz is for the dear plans alone; speech loses little at 24 kHz."""
-WAV_BYTES_PER_CHARACTER = 5_000
-"""At 24 kHz and 16 bits, and no fewer than 10 characters a second: what is longer than an answer may be is refused."""
+SLOWEST_CHARACTERS_PER_S = 10
 VOICE_SETTINGS = ("stability", "similarity_boost", "style", "use_speaker_boost", "clone_strength")
 VOICES_PAGE, MAX_VOICE_PAGES = 100, 20
 
@@ -94,7 +93,8 @@ class ElevenLabs(Family):
         row = self.row(request.model)
         body, warnings = speech_of(row, request)
         history = History(LABEL, self.http, self.base_url, self._headers)
-        found = await history.that(body, self.voice_for(row, request.voice), OUTPUT_FORMATS[request.format], since)
+        form = body.pop("output_format")
+        found = await history.that(body, self.voice_for(row, request.voice), form, since)
         return None if found is None else [Ticket(job_id=item, warnings=warnings) for item in found]
 
     async def cancel(self, ticket: Ticket) -> None:
@@ -106,12 +106,13 @@ class ElevenLabs(Family):
     # ---- speech ------------------------------------------------------------------------------------------------------
 
     async def _speak(self, row: Model, request: SpeechRequest) -> Done:
-        if request.format == "wav" and len(request.text) * WAV_BYTES_PER_CHARACTER > self.http.max_answer_bytes:
-            raise NotOffered("So long a text does not fit into a WAV file here: ask for mp3, or for less at a time.")
         body, warnings = speech_of(row, request)
+        form = body.pop("output_format")
+        if form.startswith("wav_") and len(request.text) * wav_bytes_a_character(form) > self.http.max_answer_bytes:
+            raise NotOffered("So long a text does not fit into a WAV file here: ask for mp3, or for less at a time.")
         voice = quote(self.voice_for(row, request.voice), safe="")
         url = f"{self.base_url}/v1/text-to-speech/{voice}" + ("/stream" if request.stream else "")
-        content = {"params": {"output_format": OUTPUT_FORMATS[request.format]}, "json": body, "headers": self._headers}
+        content = {"params": {"output_format": form}, "json": body, "headers": self._headers}
         with told_apart(named):
             if request.stream:
                 answer = await self.http.stream(LABEL, "POST", url, paid=True, **content)
@@ -202,16 +203,21 @@ class ElevenLabs(Family):
 
 
 def speech_of(row: Model, request: SpeechRequest) -> tuple[Body, Warnings]:
-    """The body a request for speech becomes. Raises NotOffered."""
+    """The body a request for speech becomes, and in it the format, which belongs into the query. Raises NotOffered."""
     check_length(row, request.text)
     options, warnings = fit_options(row, request.options)
     settings = {name: options.pop(name) for name in VOICE_SETTINGS if name in options}
     speed, bent = fit_speed(row, request.speed)
     if speed != 1.0:
         settings["speed"] = speed
-    body: Body = {"text": request.text, "model_id": row.wire_id}
+    body: Body = {"text": request.text, "model_id": row.wire_id, "output_format": OUTPUT_FORMATS[request.format]}
     body |= {"voice_settings": settings} if settings else {}
     return body | options, warnings + bent + instructions_warning(row, request)
+
+
+def wav_bytes_a_character(output_format: str) -> float:
+    """How long a WAV of this format, of 16 bits, may become: what is longer than an answer may be is refused."""
+    return 2 * int(output_format.partition("_")[2]) / SLOWEST_CHARACTERS_PER_S
 
 
 def is_json(headers: Mapping[str, str]) -> bool:
@@ -221,8 +227,9 @@ def is_json(headers: Mapping[str, str]) -> bool:
 
 def other_format(request: SpeechRequest, sound: bytes) -> Warnings:
     """A sentence where the bytes are not what was asked for: asked for WAV, a recorded answer held MP3."""
-    wanted = {"mp3": "audio/mpeg", "wav": "audio/wav"}[request.format]
+    asked = str(request.options.get("output_format", request.format)).partition("_")[0]
+    wanted = {"mp3": "audio/mpeg", "wav": "audio/wav", "opus": "audio/ogg"}[asked]
     given = media_type_of(sound)
     if given is None or given == wanted or not given.startswith("audio/"):
         return ()
-    return (f"{LABEL} was asked for {request.format} and sent {given.removeprefix('audio/')}.",)
+    return (f"{LABEL} was asked for {asked} and sent {given.removeprefix('audio/')}.",)

@@ -109,6 +109,13 @@ async def test_speech_equals_the_official_clients(family, speech, sdk):
     assert_equal_requests(ours, speech.calls.last.request)
 
 
+async def test_format_of_the_vendors_own_goes_before_the_common_one(family, speech):
+    request = SpeechRequest(model="eleven_flash_v2_5", text="Hej.", options={"output_format": "opus_48000_64"})
+    await family.submit(request, {})
+    assert speech.calls.last.request.url.params["output_format"] == "opus_48000_64"
+    assert "output_format" not in json.loads(speech.calls.last.request.content)
+
+
 async def test_plain_wav_in_a_language_equals_the_official_clients(family, speech, sdk):
     request = SpeechRequest(model="eleven_flash_v2_5", text="Hej.", format="wav", options={"language_code": "da"})
     await family.submit(request, {})
