@@ -125,7 +125,7 @@ class Spans(Quiet):
             self._said("gen_ai.tool.call.result", outcome["text"])
         if self.on and "problem" in outcome:
             self.failed(outcome["problem"])
-        elif self.on and "assets" in outcome:
+        elif self.on and outcome.get("assets"):  # a transcript's cost stands in its receipt
             made = [asset.get("cost_usd") for asset in outcome["assets"]]
             known = None if None in made else sum(map(Decimal, made), Decimal(0))
             self.note({"impresario.assets": len(made), **cost(known)})

@@ -231,6 +231,13 @@ async def test_a_work_tells_its_job_its_receipt_and_its_cost(tmp_path):
     assert (said["gen_ai.output.type"], said["impresario.cost_usd"], said["impresario.assets"]) == ("image", 0.25, 1)
 
 
+def test_a_work_without_assets_does_not_tell_that_it_cost_nothing():
+    ears = Ears()
+    with ears.metrics.spans.generation("gen_1"):
+        ears.metrics.spans.came_to({"assets": [], "transcript": {"text": "Hello."}})
+    assert "impresario.cost_usd" not in ears.spans()["invoke_agent impresario"].attributes
+
+
 async def test_a_tool_call_tells_which(tmp_path):
     ears = Ears()
     await run(tmp_path, ears.metrics)

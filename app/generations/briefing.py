@@ -18,6 +18,8 @@ MAX_EARLIER = 10
 """How many earlier generations a continued one remembers."""
 MOST_WORDS = {False: 300, True: 4000}
 """Characters told of what an asset was made from; a text that was read aloud is told whole, to be read again."""
+MOST_ANSWERED = 24_000
+"""Characters remembered of an answer. It may be the transcript of hours, and each turn pays for it."""
 
 
 async def brief(parts: Parts, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,7 +55,10 @@ async def earlier(parts: Parts, row: Mapping[str, Any]) -> list[Message]:
             found["owner"], [kept_as(found["id"], ref) for ref in found["request"]["inputs"]]
         )
         asked = (found["prompt"] or f"({tool_of(found)})") + listing("Inputs to work with", given)
-        answer = (found["response"] or "(no answer)") + listing("Assets made", made[found["id"]])
+        said = found["response"] or "(no answer)"
+        if len(said) > MOST_ANSWERED:
+            said = f"{said[:MOST_ANSWERED]} ... (cut off here)"
+        answer = said + listing("Assets made", made[found["id"]])
         messages += [Message(role="user", content=asked), Message(role="assistant", content=answer)]
     return messages
 

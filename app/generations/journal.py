@@ -41,6 +41,12 @@ class Frame:
     """Whether an earlier attempt may have left something: the first one need not look."""
 
 
+def read_frame(data: Mapping[str, Any], again: bool) -> Frame:
+    """A frame back from plain JSON."""
+    cap = None if data["cap_usd"] is None else Decimal(data["cap_usd"])
+    return Frame(**{**data, "agent": tuple(data["agent"]), "cap_usd": cap, "again": again})
+
+
 def step_id(generation_id: str, turn: int, position: int = 0) -> str:
     """The id of a model turn (position 0) or of its n-th tool call; the same at every replay."""
     return f"step_{generation_id.removeprefix('gen_')}_{turn:02d}_{position:02d}"

@@ -28,14 +28,13 @@ class Live:
 
     async def heard(self, generation_id: str, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The chunks, which a listener hears as they pass. The channel ends with them only when they are whole."""
-        channel = self._channels.get(generation_id)
         try:
             async for chunk in chunks:
-                if channel is not None:
+                if (channel := self._channels.get(generation_id)) is not None:  # else he is gone, or was never there
                     channel.put_nowait(chunk)
                 yield chunk
         finally:
             if (close := getattr(chunks, "aclose", None)) is not None:
                 await close()  # else the connection to the vendor stays until it is collected
-        if channel is not None:
+        if (channel := self._channels.get(generation_id)) is not None:
             channel.put_nowait(None)

@@ -110,12 +110,13 @@ def is_timeout(error: BaseException) -> bool:
     return found is not None
 
 
-class StepFailed(Exception):
-    """An effect that failed: `problem` is what `problem_of` made of the error."""
+class StepFailed(ToolFailed):
+    """An effect that failed: `problem` is what `problem_of` made of the error. A tool may go on without it."""
 
     def __init__(self, problem: Mapping[str, Any]) -> None:
         super().__init__(problem["message"])
         self.problem = dict(problem)
+        self.code = str(problem["code"])
 
 
 def opened(outcome: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -12,7 +12,6 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,8 +30,8 @@ from providers.types import ChatReply, Message, ToolCall
 from .briefing import brief
 from .claims import UNFINISHED, Deposed, claim, framed
 from .files import ADDRESS
-from .journal import Frame, Journal, add_warnings, step_id
-from .parts import Parts, StepFailed, opened, problem_of
+from .journal import Frame, Journal, add_warnings, read_frame, step_id
+from .parts import Parts, StepFailed, opened, plain, problem_of
 from .steps import ToolContext
 from .turns import Turn, Turns
 from .works import Works
@@ -99,21 +98,19 @@ class Workflows(DBOSConfiguredInstance):
             return None
         if row["attempts"] >= MOST_ATTEMPTS:
             raise StepFailed({"code": "given_up", "message": "The run was interrupted too often and was given up."})
-        executor, silent_s, taken = self._parts.executor, self._parts.settings.worker_silent_s, None
+        me, silent_s, taken = self._parts.executor, self._parts.settings.worker_silent_s, None
         if not row["frame"] and any(ref.startswith(ADDRESS) for ref in row["request"]["inputs"]):
             # To fetch takes its time, and may be the end of this process: nobody else begins meanwhile, and it counts.
-            taken = await self._parts.db.write(
-                lambda connection: claim(connection, generation_id, executor, None, silent_s)
-            )
+            taken = await self._parts.db.write(lambda connection: claim(connection, generation_id, me, None, silent_s))
             if taken is None:
                 return None
         fixed, warnings = (row["frame"], ()) if row["frame"] else await self._frame(row)
 
         def beginning(connection: sa.Connection) -> int | None:
             if taken is None:
-                attempt = claim(connection, generation_id, executor, fixed, silent_s)
+                attempt = claim(connection, generation_id, me, fixed, silent_s)
             else:
-                attempt = taken if framed(connection, generation_id, executor, fixed) else None
+                attempt = taken if framed(connection, generation_id, me, fixed) else None
             if attempt is not None:
                 add_warnings(connection, generation_id, warnings)
             return attempt
@@ -154,7 +151,7 @@ class Workflows(DBOSConfiguredInstance):
         answer = await self.call_tool(frame, 1, 1, call)
         if "problem" in answer:
             raise StepFailed(answer["problem"])
-        await self._end(frame.generation_id, "completed", "answered", response=answer.get("words"))
+        await self._end(frame.generation_id, "completed", "answered", response=plain(answer.get("words")))
 
     async def _finish(self, generation_id: str, stop: loop.Stop) -> None:
         made = await self._made(generation_id) if stop.explanation else []
@@ -300,9 +297,3 @@ def read_brief(data: Mapping[str, Any]) -> loop.Brief:
     spoken = [{name: value for name, value in message.items() if name != "image_ids"} for message in data["earlier"]]
     earlier = tuple(Message.model_validate(message) for message in spoken)
     return loop.Brief(**{**data, "earlier": earlier, "image_ids": tuple(data["image_ids"])})
-
-
-def read_frame(data: Mapping[str, Any], again: bool) -> Frame:
-    """A frame back from plain JSON."""
-    cap = None if data["cap_usd"] is None else Decimal(data["cap_usd"])
-    return Frame(**{**data, "agent": tuple(data["agent"]), "cap_usd": cap, "again": again})

@@ -7,7 +7,8 @@ engine that Pydantic brings, whose time grows with the text alone. A schema whos
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from contextvars import ContextVar
+from functools import cache, lru_cache
 from itertools import count, islice
 from typing import Any
 
@@ -16,8 +17,11 @@ import referencing
 from pydantic_core import SchemaError, SchemaValidator, ValidationError, core_schema
 
 MOST_STEPS = 50_000
-"""Keywords looked at; a page of an invoice takes some hundreds. This many take about a second."""
+"""Keywords looked at; a page of an invoice takes some hundreds. This many take some seconds, beside everything else."""
 MOST_ERRORS = 20
+
+
+steps: ContextVar[Iterator[int]] = ContextVar("steps")
 
 
 class NotChecked(ValueError):
@@ -26,25 +30,34 @@ class NotChecked(ValueError):
 
 def faults(data: Any, schema: Mapping[str, Any]) -> list[str]:
     """Where the data does not follow the schema (blocking). Raises NotChecked."""
-    steps = count()
-
-    def counted(check: Callable[..., Any]) -> Callable[..., Any]:
-        def checking(*said: Any) -> Any:
-            if next(steps) > MOST_STEPS:
-                raise NotChecked("the schema takes too long")
-            return check(*said)
-
-        return checking
-
-    keywords = {**jsonschema.Draft202012Validator.VALIDATORS, "pattern": matches}
-    bounded = jsonschema.validators.extend(
-        jsonschema.Draft202012Validator, {name: counted(check) for name, check in keywords.items()}
-    )
+    counting = steps.set(count())
     try:  # the empty registry: a `$ref` to an address is not resolved
-        errors = list(islice(bounded(schema, registry=referencing.Registry()).iter_errors(data), MOST_ERRORS))
+        errors = list(islice(bounded()(schema, registry=referencing.Registry()).iter_errors(data), MOST_ERRORS))
     except (RecursionError, ArithmeticError, ValueError, referencing.exceptions.Unresolvable) as error:
         raise NotChecked(str(error)) from error  # such as a definition of itself, or a number of 500 digits
+    finally:
+        steps.reset(counting)
     return [f"{error.json_path.removeprefix('$.')}: {error.message}"[:300] for error in errors]
+
+
+@cache
+def bounded() -> Any:
+    """The class of validators that count their steps."""
+    keywords = {**jsonschema.Draft202012Validator.VALIDATORS, "pattern": matches}
+    return jsonschema.validators.extend(
+        jsonschema.Draft202012Validator, {name: counted(check) for name, check in keywords.items()}
+    )
+
+
+def counted(check: Callable[..., Any]) -> Callable[..., Any]:
+    """The check of a keyword, as one step."""
+
+    def checking(*said: Any) -> Any:
+        if next(steps.get()) > MOST_STEPS:
+            raise NotChecked("the schema takes too long")
+        return check(*said)
+
+    return checking
 
 
 def matches(validator: Any, pattern: str, text: Any, schema: Mapping[str, Any]) -> Iterator[jsonschema.ValidationError]:

@@ -71,7 +71,8 @@ class Written:
 
 
 class Context(Protocol):
-    """Every effect a tool may have. All of them raise ProviderError or AppError with a sentence fit for the planner."""
+    """Every effect a tool may have. All of them raise ToolFailed, ProviderError or AppError with a sentence fit for the
+    planner: ToolFailed for what was tried and came to nothing."""
 
     @property
     def catalogue(self) -> Catalogue:

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 from prompts import render
 from providers.catalogue import Catalogue
 
-from .base import Arguments, InvalidArguments, Ref, Result, Tool, check_plain
+from .base import Arguments, InvalidArguments, Ref, Result, Tool, ToolFailed, check_plain
 from .conforming import NotChecked, faults, unbounded
 from .context import Asked, Context, Given, Question
 from .looking import Answer, Unreadable, ask_for, read_json, schema_of, told
@@ -107,12 +107,16 @@ class ExtractDocument(Tool[ExtractArguments]):
 async def reading(
     question: Question, schema: Mapping[str, Any], context: Context
 ) -> tuple[dict[str, Any], list[str], Asked]:
-    """The answer, and what is wrong with it. One that will not do is asked for again, once."""
+    """The answer, and what is wrong with it. One that will not do is asked for again, once; where that fails, it is
+    better than nothing."""
     first = await context.ask(question)
     answer, problems = await asyncio.to_thread(checked, first.text, schema)
     if not problems:
         return answer, [], first
-    second = await context.ask(told(question, first.text, "; ".join(problems)))
+    try:
+        second = await context.ask(told(question, first.text, "; ".join(problems)))
+    except ToolFailed:
+        return answer, problems, first
     return *(await asyncio.to_thread(checked, second.text, schema)), second
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from .base import Result, ToolFailed
+from .base import NOT_TEXT, Result, ToolFailed
 from .context import Asked, Context, Question
 
 FENCE = re.compile(r"^\s*```(?:json)?\s*(.*?)\s*```\s*$", re.DOTALL)
@@ -51,12 +52,24 @@ def read_json(text: str) -> dict[str, Any]:
     """The JSON object in an answer, also inside a code fence. Raises Unreadable."""
     fenced = FENCE.match(text)
     try:
-        value = json.loads(fenced[1] if fenced else text)
+        value = clean(json.loads(fenced[1] if fenced else text))
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"The answer is not JSON ({error}).") from error
     if not isinstance(value, dict):
         raise Unreadable("The answer is not a JSON object.")
     return value
+
+
+def clean(value: Any) -> Any:
+    """The value without NUL and half surrogate pairs, which JSON can say and no database or client takes. Raises
+    ValueError for a number that is not finite."""
+    if isinstance(value, str):
+        return NOT_TEXT.sub("", value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("it holds a number that is not finite")
+    if isinstance(value, dict):
+        return {clean(name): clean(inner) for name, inner in value.items()}
+    return [clean(inner) for inner in value] if isinstance(value, list) else value
 
 
 def read_answer(text: str, answer: type[Seen]) -> Seen:

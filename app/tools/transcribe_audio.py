@@ -87,14 +87,18 @@ class TranscribeAudio(Maker[TranscribeArguments]):
         audio = request.audio if isinstance(request, TranscriptionRequest) else arguments.audio
         files = subtitles(heard.segments, "transcript", audio)
         found: dict[str, Any] = heard.model_dump(mode="json", exclude_none=True)
-        words = heard.text
+        words, warnings = heard.text, made.warnings
         if arguments.translate and heard.text.strip():
-            translated, lines = await translation(heard, arguments.translate, context)
-            found |= {"translation": translated, "translated_into": arguments.translate}
-            files += subtitles(lines, "translation", audio)
-            words = translated
+            try:
+                translated, lines = await translation(heard, arguments.translate, context)
+            except ToolFailed as failure:  # the transcript is there, and paid for
+                warnings += (f"It could not be translated: {failure}",)
+            else:
+                found |= {"translation": translated, "translated_into": arguments.translate}
+                files += subtitles(lines, "translation", audio)
+                words = translated
         kept = await context.keep(*files) if files else []
-        facts = {"assets": kept, "warnings": made.warnings}
+        facts = {"assets": kept, "warnings": warnings}
         ids = tuple(str(asset["id"]) for asset in kept)
         return Result({**told(found), **facts}, ids, details=found, words=words)
 

@@ -94,6 +94,12 @@ async def test_earlier_generation_without_an_answer_says_so(parts):
     assert (await briefed(parts, "gen_2")).earlier[1].content == "(no answer)"
 
 
+async def test_long_transcript_is_remembered_by_its_beginning(parts):
+    await add_generation(parts.db, "gen_1", response="word " * 100_000)
+    await add_generation(parts.db, "gen_2", previous_id="gen_1")
+    assert len((await briefed(parts, "gen_2")).earlier[1].content) < 30_000
+
+
 async def test_tool_that_was_called_without_words_is_named(parts):
     asked = {**asking_for(), "tool": {"name": "edit_image", "arguments": {"operation": "upscale"}}}
     await add_generation(parts.db, "gen_1", prompt="", request=asked)

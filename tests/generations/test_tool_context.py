@@ -19,11 +19,11 @@ from app.db import assets, calls, generations, now, steps
 from app.errors import Conflict, NotFound
 from app.generations.files import address_id, written_id
 from app.generations.journal import Frame
-from app.generations.parts import Parts, StepFailed
+from app.generations.parts import Parts, StepFailed, problem_of
 from app.generations.steps import ToolContext
 from app.generations.sweep import purge
 from app.generations.works import Works
-from app.tools.base import InvalidArguments
+from app.tools.base import InvalidArguments, ToolFailed
 from app.tools.context import Prepared, Question, Written
 from app.tools.generate_image import GenerateImage
 from providers.base import Family
@@ -274,6 +274,12 @@ async def test_file_whose_row_was_not_written_goes_with_its_generation(parts):
 
 async def nothing(generation_id: str) -> None:
     """The engine has noted nothing."""
+
+
+async def test_failure_of_an_effect_is_one_a_tool_may_answer(parts):
+    with pytest.raises(ToolFailed) as caught:
+        await context(parts).make(partial(asked, "a blue cat"))
+    assert problem_of(caught.value)["code"] == "invalid_request"
 
 
 # ---- questions -------------------------------------------------------------------------------------------------------

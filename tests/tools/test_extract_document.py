@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from app.tools.base import InvalidArguments, Result
+from app.tools import conforming
+from app.tools.base import InvalidArguments, Result, ToolFailed
+from app.tools.context import Asked, Question
 from app.tools.extract_document import ExtractDocument, unusable, wrapped
 from tests.doubles import Recorder
 
@@ -68,6 +70,22 @@ async def test_second_invalid_answer_is_reported():
     assert "'total' is a required property" in result.details["problems"][0]
     assert result.details["missing"] == ["total"]
     assert result.details["needs_review"]
+
+
+class Once(Recorder):
+    """A context that has no money for a third question."""
+
+    async def ask(self, question: Question) -> Asked:
+        if len(self.questions) == 2:
+            raise ToolFailed("The cap is reached.")
+        return await super().ask(question)
+
+
+async def test_reading_is_handed_over_when_it_cannot_be_asked_for_again():
+    context, tool = Once(assets=MEDIA, answers=(INVOICE, {**READ, "data": {"number": "A-7"}})), ExtractDocument()
+    asked = {"document": "asset_pdf", "schema": SCHEMA}
+    result = await tool.run(tool.parse(json.dumps(asked)), context)
+    assert (result.details["valid"], result.details["data"]) == (False, {"number": "A-7"})
 
 
 async def test_field_the_model_is_not_sure_of_is_to_be_looked_at():
@@ -139,7 +157,8 @@ async def test_pattern_that_never_ends_is_soon_checked():
     assert "does not match" in result.details["problems"][0]
 
 
-async def test_schema_that_fans_out_is_given_up():
+async def test_schema_that_fans_out_is_given_up(monkeypatch):
+    monkeypatch.setattr(conforming, "MOST_STEPS", 2000)
     fan = {f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(40)}
     schema = {"properties": {"total": {"$ref": "#/$defs/d0"}}, "$defs": {**fan, "d40": {"type": "string"}}}
     result, _ = await extracted(INVOICE, READ, READ, schema=schema)

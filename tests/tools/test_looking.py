@@ -99,3 +99,13 @@ def test_object_is_read_with_or_without_a_fence(text):
 def test_anything_but_an_object_is_unreadable(text):
     with pytest.raises(Unreadable):
         read_json(text)
+
+
+def test_what_no_client_and_no_database_takes_is_left_out_of_an_answer():
+    assert read_json('{"what\\u0000": ["half a \\ud83d", {"x": "\\u0000."}]}') == {"what": ["half a ", {"x": "."}]}
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+def test_number_that_is_not_finite_is_unreadable(number):
+    with pytest.raises(Unreadable, match="not finite"):
+        read_json(f'{{"confidence": {number}}}')

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from app.tools.base import InvalidArguments, Result
+from app.tools.base import InvalidArguments, Result, ToolFailed
 from app.tools.transcribe_audio import MOST_TOLD, TranscribeAudio
 from providers.errors import NotOffered
 from tests.doubles import Recorder
@@ -98,6 +98,21 @@ async def test_translation_in_other_lines_has_no_subtitles():
     context = Recorder("openai", assets=MEDIA, heard=HEARD, written="Guten Morgen, wie geht es dir?")
     result = await transcribed(context, translate="German")
     assert (result.words, len(context.files)) == ("Guten Morgen, wie geht es dir?", 2)
+
+
+class Mute(Recorder):
+    """A context whose enhancer does not write."""
+
+    async def write(self, instructions: str, text: str) -> str:
+        raise ToolFailed("The cap is reached.")
+
+
+async def test_transcript_is_handed_over_when_it_cannot_be_translated():
+    context = Mute("openai", assets=MEDIA, heard=HEARD)
+    result = await transcribed(context, translate="German")
+    assert (result.words, len(context.files)) == (HEARD["text"], 2)
+    assert result.facts["warnings"] == ("It could not be translated: The cap is reached.",)
+    assert "translation" not in result.details
 
 
 async def test_clip_is_listened_to_and_a_picture_is_not():
