@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from decimal import Decimal
@@ -10,6 +11,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.accounts.budgets import canonical_json
 from app.db import generations
 from app.errors import Conflict, InvalidInput, NotFound
 from app.tools.base import ToolFailed
@@ -54,6 +56,14 @@ class Order(BaseModel):
     tool: Alone | None = None
     """The one tool to call, without a planner."""
     metadata: dict[str, Any] = Field(default_factory=dict)
+
+    def digest(self) -> str:
+        """What tells one body from another under the same Idempotency-Key. A field that came later is in it only where
+        it is used, so that a digest of before stays the same."""
+        said = self.model_dump(mode="json")
+        later = {name: said.pop(name) for name in ("stream", "tool")}
+        said |= {name: value for name, value in later.items() if value}
+        return hashlib.sha256(canonical_json(said).encode()).hexdigest()
 
 
 async def vet(parts: Parts, owner: str, order: Order) -> tuple[Order, list[str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import Decimal
@@ -12,7 +11,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from dbos import DBOS
 
-from app.accounts.budgets import canonical_json, spending
+from app.accounts.budgets import spending
 from app.db import assets, calls, generations, now, steps
 from app.errors import IdempotencyMismatch
 from app.ids import new_id
@@ -91,7 +90,7 @@ class Service:
         Raises InvalidInput (an unknown input, model or earlier generation), Conflict (the earlier one still runs),
         IdempotencyMismatch (the key came with another body before).
         """
-        digest = hashlib.sha256(canonical_json(order.model_dump(mode="json")).encode()).hexdigest()
+        digest = order.digest()
         if idempotency_key is not None and (found := await self._by_key(owner, idempotency_key, digest)):
             return found, False
         order, warnings = await vet(self._parts, owner, order)

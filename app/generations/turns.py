@@ -219,7 +219,7 @@ class Turns:
                 side = max(sent_size(row, *size_of(asset), turn.detail)) if row else SEEN_SIDE[turn.detail]
                 side = min(side, SEEN_SIDE[turn.detail])
                 media[asset["id"]] = Media("image/jpeg", await self._parts.store.off_loop(fitted, path, side))
-            elif asset["media_type"].startswith("text/"):
+            elif is_text(asset):
                 texts[asset["id"]] = await self._parts.store.off_loop(path.read_text, "utf-8")
             else:
                 media[asset["id"]] = Media(asset["media_type"], path=path)
@@ -244,6 +244,11 @@ def size_of(asset: Mapping[str, Any]) -> tuple[int, int]:
     """Pixels of a picture as it is shown: never more than the largest side that is sent."""
     width, height = asset["width"] or 1024, asset["height"] or 1024
     return int(width), int(height)
+
+
+def is_text(asset: Mapping[str, Any]) -> bool:
+    """Whether it is words to be written out in a message: plain text, subtitles."""
+    return asset["media_type"].startswith("text/") or asset["media_type"] == "application/x-subrip"
 
 
 def tokens_of(row: Model | None, asset: Mapping[str, Any], detail: Detail) -> int | None:
@@ -276,6 +281,6 @@ def usual_tokens(asset: Mapping[str, Any]) -> Decimal:
     """A guess on the safe side where no rule is known."""
     if asset["type"] in TOKENS_PER_S:
         return Decimal(str(asset["duration_s"] or 60)) * TOKENS_PER_S[asset["type"]]
-    if asset["media_type"].startswith("text/"):
+    if is_text(asset):
         return Decimal(asset["bytes"]) / 3
     return Decimal(TOKENS_OF_A_PICTURE if asset["type"] == "image" else TOKENS_OF_A_DOCUMENT)
