@@ -248,7 +248,8 @@ def size_of(asset: Mapping[str, Any]) -> tuple[int, int]:
 
 def is_text(asset: Mapping[str, Any]) -> bool:
     """Whether it is words to be written out in a message: plain text, subtitles."""
-    return asset["media_type"].startswith("text/") or asset["media_type"] == "application/x-subrip"
+    media_type = str(asset["media_type"])
+    return media_type.startswith("text/") or media_type == "application/x-subrip"
 
 
 def tokens_of(row: Model | None, asset: Mapping[str, Any], detail: Detail) -> int | None:
