@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app.agent import loop
 from app.db import generations
 from prompts import load
 from providers.types import Message
@@ -34,6 +35,14 @@ async def brief(parts: Parts, row: Mapping[str, Any]) -> dict[str, Any]:
         "earlier": [message.model_dump(mode="json") for message in await earlier(parts, row)],
         "image_ids": [asset["id"] for asset in inputs if asset["type"] == "image"],
     }
+
+
+def read_brief(data: Mapping[str, Any]) -> loop.Brief:
+    """A brief back from plain JSON."""
+    # A run begun by an older version has this field under its earlier name; it was always empty here.
+    spoken = [{name: value for name, value in message.items() if name != "image_ids"} for message in data["earlier"]]
+    earlier = tuple(Message.model_validate(message) for message in spoken)
+    return loop.Brief(**{**data, "earlier": earlier, "image_ids": tuple(data["image_ids"])})
 
 
 async def earlier(parts: Parts, row: Mapping[str, Any]) -> list[Message]:

@@ -27,7 +27,7 @@ from app.writer import first_line
 from providers.errors import ProviderError
 from providers.types import ChatReply, Message, ToolCall
 
-from .briefing import brief
+from .briefing import brief, read_brief
 from .claims import UNFINISHED, Deposed, claim, framed
 from .files import ADDRESS
 from .journal import Frame, Journal, add_warnings, read_frame, step_id
@@ -125,10 +125,12 @@ class Workflows(DBOSConfiguredInstance):
         wanted = request["models"].get("chat") or self._parts.agent_model()
         try:
             vendor, model, warnings = self._parts.planner(wanted)
+            if request.get("tool"):
+                warnings = ()  # a tool that is called alone needs no planner, but may have something written
         except ProviderError as error:
-            if request.get("tool") is None:
+            if not request.get("tool"):
                 raise StepFailed(problem_of(error)) from error
-            vendor, model, warnings = "", "", ()  # a tool that is called alone needs no planner
+            vendor, model, warnings = "", "", ()
         try:
             start = await brief(self._parts, row)
         except (ProviderError, AppError, ToolFailed) as error:
@@ -289,11 +291,3 @@ def waits(error: Exception) -> bool:
     """Whether a run that broke off with this is to be taken up again: the database refused, and not because of what it
     was given. So often as that is (`MOST_ATTEMPTS`), it may still be for ever."""
     return isinstance(error, sa.exc.SQLAlchemyError) and not isinstance(error, sa.exc.DataError)
-
-
-def read_brief(data: Mapping[str, Any]) -> loop.Brief:
-    """A brief back from plain JSON."""
-    # A run begun by an older version has this field under its earlier name; it was always empty here.
-    spoken = [{name: value for name, value in message.items() if name != "image_ids"} for message in data["earlier"]]
-    earlier = tuple(Message.model_validate(message) for message in spoken)
-    return loop.Brief(**{**data, "earlier": earlier, "image_ids": tuple(data["image_ids"])})

@@ -10,9 +10,8 @@ import sqlalchemy as sa
 from app.agent.loop import Brief
 from app.db import generations
 from app.errors import NotFound
-from app.generations.briefing import MAX_EARLIER, brief, describe
+from app.generations.briefing import MAX_EARLIER, brief, describe, read_brief
 from app.generations.parts import Parts
-from app.generations.workflows import read_brief
 from prompts import load
 from providers.types import Message
 from tests.doubles import add_generation, asset_row, open_parts
