@@ -11,9 +11,9 @@ demo: .venv/runtime
 serve: .venv/runtime
 	$(BIN)/impresario serve
 
-# A file's tests stay together, because they may share a server.
+# A file's tests stay together, because they may share a server. One process more than processors, because many wait.
 test: .venv/dev browser
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n $$(($$(nproc) + 1)) --dist loadfile
 
 # The browser tests drive Debian's Chromium.
 browser:

@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
@@ -112,25 +113,33 @@ class Model(Value):
 
 def load_models(package: str, filename: str) -> tuple[Model, ...]:
     """Read a family's rows from a TOML file that lies in `package`. Raises ValueError (pydantic) on a malformed row."""
-    text = (resources.files(package) / filename).read_text(encoding="utf-8")
-    return parse_models(text)
+    return _models(_toml(package, filename))
 
 
 def parse_models(text: str) -> tuple[Model, ...]:
     """Read rows from TOML text: a top-level `vendor` and any number of `[[model]]` tables."""
-    data = tomllib.loads(text, parse_float=Decimal)
+    return _models(tomllib.loads(text, parse_float=Decimal))
+
+
+@cache
+def _toml(package: str, filename: str) -> dict[str, Any]:
+    """A family's TOML file. Read once, as it takes milliseconds and is asked for models, lanes and voices."""
+    return tomllib.loads((resources.files(package) / filename).read_text(encoding="utf-8"), parse_float=Decimal)
+
+
+def _models(data: Mapping[str, Any]) -> tuple[Model, ...]:
     return tuple(Model.model_validate({"vendor": data["vendor"], **row}) for row in data["model"])
 
 
 def load_lanes(package: str, filename: str) -> dict[str, Lane]:
     """Read a family's `[lanes]` by modality from the TOML file its models are in; none is none."""
-    data = tomllib.loads((resources.files(package) / filename).read_text(encoding="utf-8"))
+    data = _toml(package, filename)
     return {modality: Lane.model_validate(lane) for modality, lane in data.get("lanes", {}).items()}
 
 
 def load_voices(package: str, filename: str) -> dict[str, str]:
     """Read a family's `[voices]` from its TOML file: alloy, echo, fable, onyx, nova, shimmer -> its nearest voice."""
-    data = tomllib.loads((resources.files(package) / filename).read_text(encoding="utf-8"))
+    data = _toml(package, filename)
     return dict(data.get("voices", {}))
 
 

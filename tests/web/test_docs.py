@@ -46,9 +46,11 @@ def test_the_api_page_shows_every_tag_and_operation_without_the_internet(page: P
 def test_every_operation_opens(page: Page, server: Server) -> None:
     page.goto(f"{server.url}/docs")
     expect(page.locator(".opblock")).to_have_count(len(list(operations())))
-    for control in page.locator(".opblock-summary-control").all():
+    for operation in page.locator(".opblock").all():
+        control = operation.locator(".opblock-summary-control")
         control.click()
-    expect(page.locator(".responses-inner")).to_have_count(len(list(operations())))
+        expect(operation.locator(".responses-inner")).to_be_visible()
+        control.click()  # a page with all of them open is slow
     expect(page.locator(".errors-wrapper")).to_have_count(0)
 
 
