@@ -11,9 +11,10 @@ demo: .venv/runtime
 serve: .venv/runtime
 	$(BIN)/impresario serve
 
-# A file's tests stay together, because they may share a server. One process more than processors, because many wait.
+# A file's tests stay together, because they may share a server. One process more than processors, because many wait. In
+# the order of tests/conftest.py: xdist's own puts the files with the fewest tests last, and they are the longest.
 test: .venv/dev browser
-	$(BIN)/pytest -n $$(($$(nproc) + 1)) --dist loadfile
+	$(BIN)/pytest -n $$(($$(nproc) + 1)) --dist loadfile --no-loadscope-reorder
 
 # The browser tests drive Debian's Chromium.
 browser:

@@ -17,6 +17,15 @@ from tests.object_store import s3 as s3
 collect_ignore = ["sample_plugin"]  # a package of its own: `test_plugin.py` installs it and runs its tests
 
 
+QUICK = ("accounts", "agent", "api", "assets", "generations", "providers", "tools")
+"""Folders whose files take seconds at most."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long files first, so that at the end of a run no process is left alone with one."""
+    items.sort(key=lambda item: item.path.parent.name in QUICK)
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"

@@ -16,7 +16,7 @@ from tests.e2e.crashes import DATABASES
 from tests.e2e.kills import RECORD, Aftermath, storm
 from tests.fake_vendors import FakeVendors
 
-KILLS = 8
+KILLS = 5
 LIVES_S = (0.2, 1.5)
 SERVERS = {"sqlite": (), "postgres": ("postgres_server", "s3")}
 
