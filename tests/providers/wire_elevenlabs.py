@@ -22,9 +22,9 @@ def problem(status: int, kind: str, code: str, headers: dict[str, str] | None = 
 
 def item(**fields: object) -> dict[str, object]:
     """An item of the history."""
-    now = int(time.time())
+    later = int(time.time()) + 3600  # than any moment at which this description may be used in a run
     spoken = {"history_item_id": "h1", "request_id": "r1", "voice_id": SARAH, "voice_name": "Sarah", "state": "created"}
-    spoken |= {"model_id": REQUEST.model, "text": REQUEST.text, "date_unix": now, "content_type": "audio/mpeg"}
+    spoken |= {"model_id": REQUEST.model, "text": REQUEST.text, "date_unix": later, "content_type": "audio/mpeg"}
     spoken |= {"character_count_change_from": 0, "character_count_change_to": 12, "source": "TTS", "settings": {}}
     return spoken | fields
 
