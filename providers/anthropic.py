@@ -167,7 +167,7 @@ def named(error: ProviderError) -> ProviderError | None:
     code = str(details.get("error_code") or "") if isinstance(details, dict) else ""
     if kind == "overloaded_error" or status_of(error) == OVERLOADED:
         # Turned down because there was too much to do: nothing was processed (the documentation on errors).
-        asked = retry_after(error.response.headers, body) if hasattr(error, "response") else None
+        asked = retry_after(error.response.headers, body) if error.response is not None else None
         return Overloaded(f"{LABEL} is overloaded.", retry_after=WAIT_S if asked is None else asked)
     if kind == "billing_error" or (isinstance(error, InvalidRequest) and NO_CREDIT.search(said)):
         return QuotaExhausted(f"{LABEL} has no credit left for this account: {said}")

@@ -203,6 +203,11 @@ class Catalogue:
         short: dict[str, list[Model]] = self.__dict__["_short"]
         return [full[name]] if name in full else short.get(name, [])
 
+    def shown_name(self, model: Model) -> str:
+        """The name to choose a model by: its id, or the full name where another vendor has that id, too."""
+        found = self.get(model.id)
+        return model.id if found is not None and found.name == model.name else model.name
+
     def why_not(self, model: Model) -> str | None:
         """Why this model cannot be called here and now, in one sentence; None when it can."""
         if model.vendor in self.unavailable:

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from typing import Any
 
 # The shapes of the vendors' keys: sk-... (OpenAI, Anthropic, Stability), sk_... (ElevenLabs), r8_... (Replicate),
 # key_... (Runway), xai-..., AIza... (Google); each holds a digit. BFL's and fal's are UUIDs, as other things are.
@@ -54,6 +55,8 @@ class ProviderError(Exception):
         """Seconds the vendor asked to wait, None when it did not say."""
         self.cost_usd = cost_usd
         """What the vendor says the failed work cost, None when it did not say."""
+        self.response: Any = None
+        """The vendor's whole answer (httpx), where one came: for a family to look further into."""
 
 
 class NotOffered(ProviderError):

@@ -59,6 +59,8 @@ class Google(Family):
     default_base_url = "https://generativelanguage.googleapis.com"
     poll_interval_s = 10.0
     """As often as the README of the SDK asks."""
+    inputs_ready_within_s = 300.0
+    """How long Google may take to prepare an uploaded input."""
 
     def __init__(self, environment: Mapping[str, str], http: Http) -> None:
         super().__init__(environment, http)
@@ -175,7 +177,15 @@ class Google(Family):
         return f"{self.base_url}/{self.version}/{path}".rstrip("/")
 
     def _inputs(self) -> Inputs:
-        return Inputs(self.http, self.base_url, self.version, self._headers, min(1.0, self.least_poll_s))
+        pause_s = min(1.0, self.least_poll_s)
+        return Inputs(
+            self.http,
+            self.base_url,
+            self.version,
+            self._headers,
+            pause_s=pause_s,
+            ready_within_s=self.inputs_ready_within_s,
+        )
 
     async def _paid(self, path: str, body: Mapping[str, Any]) -> Json:
         """A paid POST, sent once, with Google's own refusals told apart."""

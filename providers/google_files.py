@@ -22,7 +22,6 @@ from .types import Media
 
 INLINE_BYTES = 16 * 1000 * 1000
 """What is sent inside one request, all its files together: a third more as base64."""
-READY_WITHIN_S = 300.0
 PIECE_BYTES = 1024 * 1024
 TYPES = {
     "image/png": "image/png",
@@ -83,11 +82,21 @@ class Placed:
 
 
 class Inputs:
-    """The inputs of one request. `pause_s` is how long to wait between two looks at an upload that is prepared."""
+    """The inputs of one request. `pause_s` is how long to wait between two looks at an upload that is prepared, and
+    `ready_within_s` for how long in all."""
 
-    def __init__(self, http: Http, base_url: str, version: str, headers: Mapping[str, str], pause_s: float) -> None:
+    def __init__(
+        self,
+        http: Http,
+        base_url: str,
+        version: str,
+        headers: Mapping[str, str],
+        *,
+        pause_s: float,
+        ready_within_s: float,
+    ) -> None:
         self._http, self._base_url, self._version = http, base_url, version
-        self._headers, self._pause_s = dict(headers), pause_s
+        self._headers, self._pause_s, self._ready_within_s = dict(headers), pause_s, ready_within_s
         self._left = INLINE_BYTES
 
     async def place(self, name: str, media: Mapping[str, Media]) -> Placed:
@@ -129,7 +138,7 @@ class Inputs:
         if not re.fullmatch(r"files/[\w-]+", name):
             raise MalformedAnswer(f"{LABEL} stored an input file but gave no name for it.")
         while file.get("state") == "PROCESSING":
-            if time.monotonic() - begun > READY_WITHIN_S:
+            if time.monotonic() - begun > self._ready_within_s:
                 raise Unanswered(f"{LABEL} takes too long to prepare an input file.")
             await asyncio.sleep(self._pause_s)
             url = f"{self._base_url}/{self._version}/{name}"

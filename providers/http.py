@@ -104,14 +104,12 @@ def before_payment() -> Iterator[None]:
 
 def status_of(error: ProviderError) -> int | None:
     """The HTTP status behind an error of `Http.send`; None when no answer came."""
-    response = getattr(error, "response", None)
-    return response.status_code if isinstance(response, httpx.Response) else None
+    return error.response.status_code if isinstance(error.response, httpx.Response) else None
 
 
 def answer_of(error: ProviderError) -> Any:
     """The JSON body behind an error raised by `Http.send`; None when no answer came or it was not JSON."""
-    response = getattr(error, "response", None)
-    return json_body(response) if isinstance(response, httpx.Response) else None
+    return json_body(error.response) if isinstance(error.response, httpx.Response) else None
 
 
 def json_body(response: httpx.Response) -> Any:
@@ -150,7 +148,7 @@ def _accepted(vendor: str, response: httpx.Response, *, paid: bool) -> httpx.Res
     """An answer below 400. Raises what `error_for` makes of any other, with the answer on it as `response`."""
     if response.status_code >= 400:
         problem = error_for(vendor, response.status_code, response.headers, json_body(response), paid=paid)
-        problem.response = response  # type: ignore[attr-defined]
+        problem.response = response
         raise problem
     return response
 

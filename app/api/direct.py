@@ -45,20 +45,21 @@ SOUND: dict[str, Any] = {
 
 
 def route(path: str, model: type[ToolBody], summary: str, description: str) -> None:
-    """Add the route to one tool. (Annotations are read when it is made, so this file does not defer them.)"""
+    """Add the route to one tool."""
 
     async def call(
         request: Request,
-        body: model,  # type: ignore[valid-type]
+        body: ToolBody,
         service: ServiceDep,
         owner: OwnerDep,
         base_url: BaseUrlDep,
         prefer: Prefer = None,
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
-        order: Order = body.order()  # type: ignore[attr-defined]
+        order = body.order()
         return await answered(request, service, owner, base_url, order, prefer=prefer, idempotency_key=idempotency_key)
 
+    call.__annotations__["body"] = model  # what FastAPI reads and describes: the body of this very tool
     call.__name__ = path.strip("/").replace("/", "_")
     more: dict[str, Any] = {"response_model": GenerationOut, "responses": ANSWERS}
     router.add_api_route(path, call, methods=["POST"], summary=summary, description=description + AS_GENERATE, **more)

@@ -70,7 +70,7 @@ class Parts:
         if "agent_model" in self.settings.model_fields_set or "openai" not in catalogue.unavailable:
             return self.settings.agent_model
         able = catalogue.offered("chat", ("tools",))
-        return able[0].id if able else self.settings.agent_model
+        return catalogue.shown_name(able[0]) if able else self.settings.agent_model
 
     def planner(self, name: str, needs: Iterable[str] = ("tools",)) -> tuple[str, str, tuple[str, ...]]:
         """Vendor, model and warnings for a chat model's name.

@@ -66,16 +66,18 @@ class ToolContext:
     # ---- models that write and look ----
 
     async def write(self, instructions: str, text: str) -> str:
-        vendor, model = self._enhancer()
+        vendor, model = await self._asked_before() or self._enhancer()
         written = await self._turn(vendor, model, instructions, text)
         if not written.strip():
             raise StepFailed({"code": "empty", "message": "The enhancer wrote nothing; use the text as it is."})
         return written
 
     async def ask(self, question: Question) -> Asked:
-        vendor, model, warnings = self._looker(question)
-        turns = Turns(self._parts)
-        tokens = await turns.image_tokens(self._frame.owner, question.media_ids, vendor, model, question.detail)
+        before = await self._asked_before()
+        vendor, model, warnings = (*before, ()) if before else self._looker(question)
+        tokens = await Turns(self._parts).image_tokens(
+            self._frame.owner, question.media_ids, vendor, model, question.detail
+        )
         said = await self._turn(
             vendor,
             model,
@@ -86,6 +88,12 @@ class ToolContext:
             detail=question.detail,
         )
         return Asked(said, f"{vendor}/{model}", warnings, tokens)
+
+    async def _asked_before(self) -> tuple[str, str] | None:
+        """Who was asked the next question before a crash, if it was asked."""
+        if not self._frame.again:
+            return None
+        return await Turns(self._parts).asked_before(self._call_id(0, self._calls[0] + 1))
 
     async def _turn(self, vendor: str, model: str, instructions: str, text: str, **more: Any) -> str:
         messages = (

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from app.accounts.budgets import Intent, canonical_json
 from app.assets.probe import fitted
+from app.db import calls
 from app.errors import AppError, BudgetExceeded, Conflict
 from providers.catalogue import Model
 from providers.errors import ProviderError
@@ -144,12 +145,18 @@ class Turns:
         return self._parts.registry.catalogue.get(f"{vendor}/{model}") or self._parts.registry.catalogue.get(model)
 
     async def image_tokens(self, owner: str, ids: Sequence[str], vendor: str, model: str, detail: Detail) -> int | None:
-        """What the pictures among these assets will cost in tokens; None where there is none, or the rule is not known.
-        Raises NotFound."""
+        """What the pictures among these assets will cost in tokens; None where there is none, or the rule is not
+        known."""
         row = self._row(vendor, model)
-        pictures = [asset for asset in await self._parts.records.some(owner, ids) if asset["type"] == "image"]
+        pictures = [asset for asset in await self._parts.records.left(owner, ids) if asset["type"] == "image"]
         counts = [tokens_of(row, asset, detail) for asset in pictures] if row is not None else []
         return sum(filter(None, counts)) if counts and None not in counts else None
+
+    async def asked_before(self, step_id: str) -> tuple[str, str] | None:
+        """Vendor and model of a turn that was begun before a crash, whoever would be asked now: its answer is paid."""
+        query = sa.select(calls.c.vendor, calls.c.model).where(calls.c.id == f"{step_id}.1")
+        row = await self._parts.db.row(query)
+        return None if row is None else (row["vendor"], row["model"])
 
     async def _call(self, turn: Turn, lane: str, call_id: str, admitted: bool) -> Json:
         async def refused(error: ProviderError) -> Json:
@@ -216,8 +223,7 @@ class Turns:
         for asset in rows:
             path = await files.enter_async_context(self._parts.store.local(asset["id"]))
             if asset["type"] == "image":
-                side = max(sent_size(row, *size_of(asset), turn.detail)) if row else SEEN_SIDE[turn.detail]
-                side = min(side, SEEN_SIDE[turn.detail])
+                side = max(seen_size(row, asset, turn.detail))
                 media[asset["id"]] = Media("image/jpeg", await self._parts.store.off_loop(fitted, path, side))
             elif is_text(asset):
                 texts[asset["id"]] = await self._parts.store.off_loop(path.read_text, "utf-8")
@@ -240,10 +246,13 @@ def worded(message: Message, texts: Mapping[str, str]) -> Message:
     return message.model_copy(update={"content": "\n\n".join((message.content, *written)), "media_ids": shown})
 
 
-def size_of(asset: Mapping[str, Any]) -> tuple[int, int]:
-    """Pixels of a picture as it is shown: never more than the largest side that is sent."""
-    width, height = asset["width"] or 1024, asset["height"] or 1024
-    return int(width), int(height)
+def seen_size(row: Model | None, asset: Mapping[str, Any], detail: Detail) -> tuple[int, int]:
+    """The pixels a picture is sent with: no more than the question needs, or than the model would look at."""
+    width, height = int(asset["width"] or 1024), int(asset["height"] or 1024)
+    if row is not None:
+        width, height = sent_size(row, width, height, detail)
+    scale = min(1.0, SEEN_SIDE[detail] / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def is_text(asset: Mapping[str, Any]) -> bool:
@@ -256,9 +265,7 @@ def tokens_of(row: Model | None, asset: Mapping[str, Any], detail: Detail) -> in
     """The tokens of one asset in a question, as it is sent; None where the model's rule is not known."""
     if asset["type"] != "image" or row is None:
         return None
-    width, height = sent_size(row, *size_of(asset), detail)
-    scale = min(1.0, SEEN_SIDE[detail] / max(width, height))
-    return image_tokens(row, max(1, round(width * scale)), max(1, round(height * scale)), detail)
+    return image_tokens(row, *seen_size(row, asset, detail), detail)
 
 
 def estimate(model: Model | None, turn: Turn, shown: Sequence[Mapping[str, Any]] = ()) -> Decimal | None:

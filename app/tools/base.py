@@ -144,7 +144,7 @@ class Maker(Tool[A]):
 
     def choices(self, catalogue: Catalogue) -> Mapping[str, list[Choice]]:
         models = catalogue.offered(self.modality, {self.basic_need})
-        return {"provider": [Choice(model.id, model.when) for model in models if model.when]}
+        return {"provider": [Choice(catalogue.shown_name(model), model.when) for model in models if model.when]}
 
     async def run(self, arguments: A, context: Context) -> Result:
         """Choose a model that can do it (a pinned one before the planner's), and have it made."""

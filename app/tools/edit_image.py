@@ -79,7 +79,7 @@ class EditImage(Maker[EditArguments]):
     def choices(self, catalogue: Catalogue) -> Mapping[str, list[Choice]]:
         operations = offered_operations(catalogue)
         able = {model.name: model for need in operations for model in catalogue.offered("image", {need})}
-        providers = [Choice(model.id, model.when) for model in able.values() if model.when]
+        providers = [Choice(catalogue.shown_name(model), model.when) for model in able.values() if model.when]
         return {"operation": [Choice(name, OPERATIONS[name]) for name in operations], "provider": providers}
 
     async def request(self, arguments: EditArguments, context: Context) -> EditRequest:

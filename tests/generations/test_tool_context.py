@@ -310,6 +310,14 @@ async def test_close_look_gets_all_the_model_can_see(parts, web):
     assert await look(parts, web, detail="high") == "[(1536, 768)] What is it? 1105"
 
 
+async def test_answer_had_before_a_crash_is_given_again_when_nobody_could_be_asked_any_more(parts, web):
+    first = await look(parts, web)
+    gone = replace(parts, registry=Registry([]))
+    asked = await context(gone, again=True).ask(question(address_id(GENERATION, "https://example.com/cat.png")))
+    assert first.startswith(asked.text)
+    assert asked.model == "acme/eye"
+
+
 async def test_text_is_a_part_of_the_question(parts, web):
     web.get("https://93.184.216.34/a.txt").mock(return_value=httpx.Response(200, content=b"Once upon a time."))
     given = await context(parts).input("https://example.com/a.txt", "document")

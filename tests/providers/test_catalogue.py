@@ -94,6 +94,12 @@ def test_short_name_of_two_vendors_is_answered_with_both_full_names():
     assert both.choose("image", "rival/brush").model.vendor == "rival"
 
 
+def test_model_is_shown_by_its_full_name_where_the_short_one_means_several():
+    both = Catalogue((*parse_models(ROWS), model(id="brush", vendor="rival")))
+    assert {both.shown_name(row) for row in both.named("brush")} == {"acme/brush", "rival/brush"}
+    assert catalogue().shown_name(catalogue().choose("image", "brush").model) == "brush"
+
+
 def test_unknown_name_lists_what_is_available():
     with pytest.raises(NotOffered, match="brush, editor"):
         catalogue().choose("image", "crayon")

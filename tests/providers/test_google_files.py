@@ -8,7 +8,6 @@ import pytest
 from google_sdk import sent_by_sdk
 from wire_google import API, FILE, KEY, WIRE
 
-from providers import google_files
 from providers.errors import InvalidRequest, MalformedAnswer, NotOffered, NotSent, Unanswered
 from providers.google import Google
 from providers.google_files import INLINE_BYTES
@@ -24,10 +23,17 @@ LONG = Media("video/quicktime", data=b"\0" * (INLINE_BYTES + 1))
 EDIT = VideoRequest(model="gemini-omni-1.1-flash", prompt="at night", video="v")
 
 
+class Hasty(Google):
+    """Google to a client without patience."""
+
+    poll_interval_s = 0.001
+    inputs_ready_within_s = 0.05
+
+
 @pytest.fixture
 async def family() -> AsyncIterator[Google]:
     http = Http()
-    yield Google({"GOOGLE_API_KEY": KEY}, http)
+    yield Hasty({"GOOGLE_API_KEY": KEY}, http)
     await http.aclose()
 
 
@@ -44,12 +50,6 @@ def offer(vendor):
 def stored(state: str = "ACTIVE", **fields: object) -> httpx.Response:
     file = {"name": "files/f1", "uri": FILE, "state": state} | fields
     return httpx.Response(200, json={"file": file})
-
-
-@pytest.fixture(autouse=True)
-def no_pause(monkeypatch):
-    monkeypatch.setattr(google_files, "READY_WITHIN_S", 0.05)
-    monkeypatch.setattr(Google, "poll_interval_s", 0.001)
 
 
 async def test_small_input_is_inside_the_request(family, create, offer):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.server import Server
 from tests.web.studio import INVOICE, PDF, PNG, ask, attach, ended, prompt_of, show, wav
@@ -86,6 +88,27 @@ def test_a_removed_chip_gives_the_focus_to_the_prompt(page: Page, server: Server
     page.get_by_role("button", name="Remove pictures.invalid/harbour.png").press("Enter")
     expect(prompt_of(page)).to_be_focused()
     expect(page.locator("#inputs")).to_be_hidden()
+
+
+def test_answer_that_comes_behind_the_end_does_not_bring_back_the_run(page: Page, server: Server) -> None:
+    asked, held = [], []
+
+    def hold(route: Route) -> None:
+        asked.append(route)
+        if len(asked) == 1:
+            route.continue_()  # the page's first look
+        else:
+            held.append((route, route.fetch().json() | {"status": "running"}))
+
+    page.route(re.compile(r"/generations/gen_\w+$"), hold)
+    ask(page, server, "A picture of a lighthouse")
+    expect(ended(page)).to_be_visible()
+    assert held
+    with page.expect_response(held[-1][0].request.url):
+        for route, generation in held:
+            route.fulfill(json=generation)
+    page.get_by_role("group", name="What next with this picture").get_by_role("button", name="Edit").click()
+    expect(page.locator("#continuing")).to_contain_text("A picture of a lighthouse")
 
 
 def test_edit_continues_with_the_picture_attached(page: Page, server: Server) -> None:

@@ -24,6 +24,7 @@ async function open() {
   if (!id) return;
 
   let shown = true;
+  let over = false;
   let stopFollowing = () => {};
   leave = () => {
     shown = false;
@@ -33,7 +34,7 @@ async function open() {
   // Not how far the steps are: what is told of that may be older than the events that came meanwhile.
   async function fetchMade() {
     const generation = await ask(`generations/${id}`);
-    if (shown) showMade(generation);
+    if (shown && !over) showMade(generation); // asked before the end, and answered behind it, it is out of date
   }
 
   function take(name, data) {
@@ -43,7 +44,10 @@ async function open() {
     if (told) status.textContent = told;
     const made = name === "asset.created" || (name === "tool.completed" && findsOut(data.name));
     if (made) fetchMade().catch(() => {}); // the end brings it all the same
-    if (ended(data.status)) show(data);
+    if (ended(data.status)) {
+      over = true;
+      show(data);
+    }
   }
 
   function connection(open) {
